@@ -1,1 +1,6 @@
-//! Lifeboat.
+//! Lifeboat keeps the state of a manager: it backs it up, recovers it after a disaster and moves it to another.
+
+pub mod database;
+pub mod executions;
+pub mod manager;
+pub mod model;
