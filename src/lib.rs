@@ -4,3 +4,4 @@ pub mod database;
 pub mod executions;
 pub mod manager;
 pub mod model;
+pub mod records;
