@@ -1,5 +1,8 @@
 //! Lifeboat keeps the state of a manager: it backs it up, recovers it after a disaster and moves it to another.
 
+pub mod access;
+pub mod api;
+pub mod app;
 pub mod database;
 pub mod executions;
 pub mod manager;
