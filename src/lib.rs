@@ -1,1 +1,2 @@
 //! Lifeboat.
+pub mod manager;

@@ -1,0 +1,3 @@
+//! The embedded manager.
+
+pub mod blueprint;
