@@ -61,10 +61,7 @@ impl BlueprintFiles {
 
     /// The names of all files, YAML or not.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.yaml
-            .keys()
-            .chain(&self.others)
-            .map(String::as_str)
+        self.yaml.keys().chain(&self.others).map(String::as_str)
     }
 }
 
@@ -99,7 +96,9 @@ pub fn read_blueprint_archive(
         let length = bytes.len() as u64;
         check(length, limits.yaml_file_bytes, || format!("`{name}`"))?;
         yaml_bytes += length;
-        check(yaml_bytes, limits.yaml_bytes, || "the YAML of the archive".to_owned())?;
+        check(yaml_bytes, limits.yaml_bytes, || {
+            "the YAML of the archive".to_owned()
+        })?;
         let text = String::from_utf8(bytes).map_err(|_| BlueprintError::Yaml {
             file: name.clone(),
             line: 1,
@@ -184,7 +183,11 @@ fn each_file(
     if magic.starts_with(b"PK\x03\x04") || magic.starts_with(b"PK\x05\x06") {
         each_of_zip(reader, limits, &mut visit)
     } else if magic.starts_with(&[0x1f, 0x8b]) {
-        each_of_tar(MultiGzDecoder::new(io::BufReader::new(reader)), limits, &mut visit)
+        each_of_tar(
+            MultiGzDecoder::new(io::BufReader::new(reader)),
+            limits,
+            &mut visit,
+        )
     } else if magic.get(257..262) == Some(b"ustar") {
         each_of_tar(reader, limits, &mut visit)
     } else {
@@ -245,7 +248,9 @@ fn each_of_tar(
     };
     let mut archive = tar::Archive::new(bounded);
     let mut count = 0;
-    let entries = archive.entries().map_err(|error| tar_error(error, limits))?;
+    let entries = archive
+        .entries()
+        .map_err(|error| tar_error(error, limits))?;
     for entry in entries {
         let mut entry = entry.map_err(|error| tar_error(error, limits))?;
         count_entry(&mut count, limits)?;

@@ -8,7 +8,8 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::functions::is_function;
-use super::schema::{is_of_primitive, kind};
+use super::reading::kind;
+use super::schema::is_of_primitive;
 
 /// What a constraint takes as its argument.
 fn takes(name: &str, argument: &Value) -> Option<bool> {
@@ -88,7 +89,10 @@ pub(super) fn check(input: &Value, value: &Value) -> Result<(), String> {
     };
     for item in items {
         if !is_of_primitive(item, item_type) && !is_function(item) {
-            return Err(format!("holds {} where `{item_type}` is expected", kind(item)));
+            return Err(format!(
+                "holds {} where `{item_type}` is expected",
+                kind(item)
+            ));
         }
         check_one(input, item)?;
     }
@@ -170,5 +174,8 @@ fn matches(pattern: &str, text: &str) -> Option<bool> {
     let compiled = regex::RegexBuilder::new(&anchored)
         .size_limit(1 << 20)
         .build();
-    Some(compiled.is_ok_and(|pattern| pattern.is_match(text)) || regex::Regex::new(&anchored).is_err())
+    Some(
+        compiled.is_ok_and(|pattern| pattern.is_match(text))
+            || regex::Regex::new(&anchored).is_err(),
+    )
 }

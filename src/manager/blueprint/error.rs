@@ -38,7 +38,9 @@ pub enum BlueprintError {
         limit: String,
     },
     /// The archive does not hold the file that was asked for.
-    #[error("`{file}` does not exist in the application directory; name the main file with `application_file_name`")]
+    #[error(
+        "`{file}` does not exist in the application directory; name the main file with `application_file_name`"
+    )]
     MissingFile {
         /// The file, relative to the folder of the application.
         file: String,
@@ -159,8 +161,8 @@ impl Origins {
 /// Why a deployment of a blueprint cannot be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum DeploymentError {
-    /// Inputs without default were not given. The message has the form that clients show.
-    #[error("required inputs {} were not specified - expected inputs: {}", quoted(.missing), quoted(.expected))]
+    /// Inputs without default were not given. Clients know the message in this form.
+    #[error("Required inputs {} were not specified - expected inputs: {}", quoted(.missing), quoted(.expected))]
     MissingInputs {
         /// The inputs that lack a value.
         missing: Vec<String>,
@@ -168,7 +170,7 @@ pub enum DeploymentError {
         expected: Vec<String>,
     },
     /// Inputs were given that the blueprint does not have.
-    #[error("unknown inputs {} specified - expected inputs: {}", quoted(.unknown), quoted(.expected))]
+    #[error("Unknown inputs {} specified - expected inputs: {}", quoted(.unknown), quoted(.expected))]
     UnknownInputs {
         /// The inputs that the blueprint lacks.
         unknown: Vec<String>,

@@ -199,7 +199,10 @@ fn follow(
         (Some(one), None) => Some(one.clone()),
         (None, one) => one.map(str::to_owned),
     };
-    let folder = parent.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = parent
+        .path
+        .rsplit_once('/')
+        .map_or("", |(folder, _)| folder);
     let path = [folder, ""]
         .iter()
         .filter_map(|folder| normalize(folder, target))
@@ -234,7 +237,9 @@ fn follow(
         };
         let id = Value::String(blueprint.to_owned());
         if merged.imported_blueprints.insert(namespace, id).is_some() {
-            return Err(wrong("the namespace is taken by another blueprint".to_owned()));
+            return Err(wrong(
+                "the namespace is taken by another blueprint".to_owned(),
+            ));
         }
     }
     if !merged.unresolved.iter().any(|known| known == import) {
@@ -273,8 +278,10 @@ fn merge(merged: &mut Merged, file: File) -> Result<(), BlueprintError> {
             .any(|names| names.contains(&name));
         if !is_known {
             merged.origins.insert(name, "", &file.path);
-            return Err(BlueprintError::invalid(name, "", "there is no such section")
-                .located(&merged.origins));
+            return Err(
+                BlueprintError::invalid(name, "", "there is no such section")
+                    .located(&merged.origins),
+            );
         }
         if value.is_null() {
             continue;
@@ -326,7 +333,7 @@ fn merge_section(
     let (Value::Object(present), Value::Object(entries)) = (present, value) else {
         origins.insert(section, "", file);
         return Err(
-            BlueprintError::invalid(section, "", "expected a mapping of names").located(origins)
+            BlueprintError::invalid(section, "", "expected a mapping of names").located(origins),
         );
     };
     for (name, entry) in entries {
@@ -374,8 +381,7 @@ fn extend_relationships(
 ) -> Result<(), BlueprintError> {
     let only_links = |value: &Value| {
         value.as_object().is_some_and(|template| {
-            template.len() == 1
-                && template.get("relationships").is_some_and(Value::is_array)
+            template.len() == 1 && template.get("relationships").is_some_and(Value::is_array)
         })
     };
     let conflict = || {

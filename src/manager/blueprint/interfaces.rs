@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::builtin::is_url;
 use super::error::BlueprintError;
 use super::functions::is_function;
-use super::schema::{DataTypes, PARAMETER_KEYS, Place, check_keys, defaults, mapping, text};
+use super::reading::{Place, check_keys, mapping, text};
+use super::schema::{DataTypes, PARAMETER_KEYS, defaults};
 
 const OPERATION_KEYS: &[&str] = &[
     "implementation",
@@ -49,9 +50,7 @@ pub(super) fn of_type(
     place: Place<'_>,
 ) -> Result<Interfaces, BlueprintError> {
     read(raw, place, |inputs| {
-        types
-            .schema(inputs, INPUT_KEYS, place)
-            .map(Value::Object)
+        types.schema(inputs, INPUT_KEYS, place).map(Value::Object)
     })
 }
 
@@ -201,7 +200,8 @@ pub(super) fn instantiate(
         (Some(base), Some(own)) if is_no_op(own) || is_no_op(base) => Ok(own.clone()),
         (Some(base), Some(own)) => {
             let mut operation = own.clone();
-            let inherits = own["implementation"] == "" || own["implementation"] == base["implementation"];
+            let inherits =
+                own["implementation"] == "" || own["implementation"] == base["implementation"];
             if inherits {
                 operation["implementation"] = base["implementation"].clone();
                 let given = mapping(own.get("inputs"), place)?;
@@ -229,7 +229,8 @@ fn with_defaults(
     for (name, definition) in &schema {
         let Some(value) = inputs.get_mut(name) else {
             let implementation = operation["implementation"].as_str().unwrap_or_default();
-            let problem = format!("input `{name}` of the operation `{implementation}` has no value");
+            let problem =
+                format!("input `{name}` of the operation `{implementation}` has no value");
             return Err(place.error(problem));
         };
         // A function carries the type that its value must have.
@@ -262,7 +263,11 @@ struct Found {
 
 impl Implementations<'_> {
     fn find(&self, mapping: &str, place: Place<'_>) -> Result<Found, BlueprintError> {
-        let plugin_of = |name: &str| self.plugins.get(name).map(|plugin| plugin["executor"].clone());
+        let plugin_of = |name: &str| {
+            self.plugins
+                .get(name)
+                .map(|plugin| plugin["executor"].clone())
+        };
         let file = mapping.rsplit("--").next().unwrap_or(mapping);
         let is_file = is_url(mapping) || self.scripts.contains(file);
         let is_inline = !is_file && mapping.trim().contains('\n');
@@ -281,7 +286,11 @@ impl Implementations<'_> {
                     )));
                 }
             };
-            let input = if is_inline { "script_source" } else { "script_path" };
+            let input = if is_inline {
+                "script_source"
+            } else {
+                "script_path"
+            };
             return Ok(Found {
                 plugin,
                 operation: String::new(),
@@ -289,7 +298,12 @@ impl Implementations<'_> {
                 executor: Value::from("auto"),
             });
         }
-        let rest_of = |name: &str| mapping.strip_prefix(name)?.strip_prefix('.').map(str::to_owned);
+        let rest_of = |name: &str| {
+            mapping
+                .strip_prefix(name)?
+                .strip_prefix('.')
+                .map(str::to_owned)
+        };
         let mut candidates = self
             .plugins
             .keys()
@@ -363,7 +377,9 @@ impl Implementations<'_> {
         let mut inputs = mapping(entry.get("inputs"), place)?;
         let types: Map<String, Value> = inputs
             .iter()
-            .filter_map(|(name, value)| Some((name.clone(), value.as_object()?.get("type")?.clone())))
+            .filter_map(|(name, value)| {
+                Some((name.clone(), value.as_object()?.get("type")?.clone()))
+            })
             .collect();
         operation["plugin"] = Value::from(found.plugin);
         operation["operation"] = Value::from(match found.script {
@@ -400,19 +416,30 @@ impl Implementations<'_> {
         };
         check_keys(
             &entries,
-            &["mapping", "parameters", "is_cascading", "availability_rules"],
+            &[
+                "mapping",
+                "parameters",
+                "is_cascading",
+                "availability_rules",
+            ],
             place,
         )?;
-        let Some(implementation) = text(entries.get("mapping"), "mapping", place)?
-            .filter(|mapping| !mapping.is_empty())
+        let Some(implementation) =
+            text(entries.get("mapping"), "mapping", place)?.filter(|mapping| !mapping.is_empty())
         else {
             return Err(place.error("it has no `mapping`"));
         };
         let parameters = entries.get("parameters").cloned().unwrap_or(Value::Null);
         let mut parameters = types.schema(parameters, PARAMETER_KEYS, place)?;
-        let rules = entries.get("availability_rules").cloned().unwrap_or(Value::Null);
+        let rules = entries
+            .get("availability_rules")
+            .cloned()
+            .unwrap_or(Value::Null);
         check_rules(&rules, place)?;
-        let is_cascading = entries.get("is_cascading").cloned().unwrap_or(Value::Bool(false));
+        let is_cascading = entries
+            .get("is_cascading")
+            .cloned()
+            .unwrap_or(Value::Bool(false));
         if !is_cascading.is_boolean() {
             return Err(place.error("`is_cascading` is not a boolean"));
         }

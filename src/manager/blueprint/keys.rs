@@ -53,9 +53,9 @@ fn has_pem(bytes: &[u8]) -> bool {
                 .windows(PRIVATE.len())
                 .position(|window| window == PRIVATE)
                 .is_some_and(|end| {
-                    label[..end]
-                        .iter()
-                        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ')
+                    label[..end].iter().all(|byte| {
+                        byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' '
+                    })
                 })
         })
 }

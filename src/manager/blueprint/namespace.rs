@@ -138,10 +138,10 @@ impl Renamer<'_> {
     /// An implementation names a plugin of the file, or a script, which keeps its name.
     fn implementation(&self, value: &mut Value) {
         if let Value::String(text) = value {
-            let is_own = self
-                .plugins
-                .iter()
-                .any(|plugin| text.strip_prefix(plugin.as_str()).is_some_and(|rest| rest.starts_with('.')));
+            let is_own = self.plugins.iter().any(|plugin| {
+                text.strip_prefix(plugin.as_str())
+                    .is_some_and(|rest| rest.starts_with('.'))
+            });
             if is_own {
                 *text = self.name(text);
             }
@@ -156,8 +156,11 @@ impl Renamer<'_> {
                 for (name, argument) in entries.iter_mut() {
                     let names_something = matches!(
                         name.as_str(),
-                        "get_input" | "get_property" | "get_attribute"
-                            | "get_attributes_list" | "get_attributes_dict"
+                        "get_input"
+                            | "get_property"
+                            | "get_attribute"
+                            | "get_attributes_list"
+                            | "get_attributes_dict"
                     );
                     let first = match argument {
                         Value::Array(items) if names_something => items.first_mut(),

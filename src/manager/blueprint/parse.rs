@@ -17,7 +17,8 @@ use super::groups;
 use super::imports::{self, Merged};
 use super::interfaces::Implementations;
 use super::nodes::{self, Definitions, unique};
-use super::schema::{DataTypes, INPUT_KEYS, Place, check_keys, mapping, text};
+use super::reading::{Place, check_keys, mapping, text};
+use super::schema::{DataTypes, INPUT_KEYS};
 use super::types::Types;
 
 /// How much the YAML of a blueprint may weigh once its aliases are filled in.
@@ -98,32 +99,72 @@ fn build(merged: &Merged, scripts: &HashSet<String>) -> Result<Blueprint, Bluepr
     let nodes = nodes::read(section("node_templates"), &definitions, budget)?;
     let workflows = read_workflows(section("workflows"), &implementations, &data)?;
     let groups = groups::read(sections, &nodes, &data, is_partial)?;
-    let description = text(section("description"), "description", Place { section: "description", name: "" })?;
+    let description = text(
+        section("description"),
+        "description",
+        Place {
+            section: "description",
+            name: "",
+        },
+    )?;
     let labels = read_labels(section("blueprint_labels"), "blueprint_labels", false)?;
 
     let mut plan = Map::new();
     plan.insert("description".to_owned(), json!(description));
-    plan.insert("metadata".to_owned(), section("metadata").cloned().unwrap_or(Value::Null));
-    plan.insert("relationships".to_owned(), Value::Object(relationships.to_plan()));
+    plan.insert(
+        "metadata".to_owned(),
+        section("metadata").cloned().unwrap_or(Value::Null),
+    );
+    plan.insert(
+        "relationships".to_owned(),
+        Value::Object(relationships.to_plan()),
+    );
     plan.insert("inputs".to_owned(), read_inputs(section("inputs"), &data)?);
-    plan.insert("outputs".to_owned(), read_values(section("outputs"), "outputs")?);
-    plan.insert("capabilities".to_owned(), read_values(section("capabilities"), "capabilities")?);
-    plan.insert("labels".to_owned(), Value::Object(read_labels(section("labels"), "labels", true)?));
+    plan.insert(
+        "outputs".to_owned(),
+        read_values(section("outputs"), "outputs")?,
+    );
+    plan.insert(
+        "capabilities".to_owned(),
+        read_values(section("capabilities"), "capabilities")?,
+    );
+    plan.insert(
+        "labels".to_owned(),
+        Value::Object(read_labels(section("labels"), "labels", true)?),
+    );
     plan.insert("blueprint_labels".to_owned(), Value::Object(labels.clone()));
     for name in ["resource_tags", "deployment_settings"] {
-        let entries = mapping(section(name), Place { section: name, name: "" })?;
+        let entries = mapping(
+            section(name),
+            Place {
+                section: name,
+                name: "",
+            },
+        )?;
         plan.insert(name.to_owned(), Value::Object(entries));
     }
     plan.insert("policies".to_owned(), Value::Object(groups.policies));
-    plan.insert("policy_types".to_owned(), Value::Object(groups.policy_types));
-    plan.insert("policy_triggers".to_owned(), Value::Object(groups.policy_triggers));
+    plan.insert(
+        "policy_types".to_owned(),
+        Value::Object(groups.policy_types),
+    );
+    plan.insert(
+        "policy_triggers".to_owned(),
+        Value::Object(groups.policy_triggers),
+    );
     plan.insert("groups".to_owned(), Value::Object(groups.groups));
-    plan.insert("scaling_groups".to_owned(), Value::Object(groups.scaling_groups));
+    plan.insert(
+        "scaling_groups".to_owned(),
+        Value::Object(groups.scaling_groups),
+    );
     plan.insert(
         "deployment_plugins_to_install".to_owned(),
         plugins_of_nodes(&nodes, "deployment_plugins_to_install"),
     );
-    plan.insert("workflow_plugins_to_install".to_owned(), plugins_of_workflows(&workflows, &plugins));
+    plan.insert(
+        "workflow_plugins_to_install".to_owned(),
+        plugins_of_workflows(&workflows, &plugins),
+    );
     plan.insert(
         "host_agent_plugins_to_install".to_owned(),
         plugins_of_nodes(&nodes, "plugins_to_install"),
@@ -139,7 +180,11 @@ fn build(merged: &Merged, scripts: &HashSet<String>) -> Result<Blueprint, Bluepr
     );
     plan.insert("data_types".to_owned(), data.to_plan());
     if let (Some((function, name)), false) = (functions::dangling(&plan), is_partial) {
-        let (section, what) = if function == "get_input" { ("inputs", "input") } else { ("node_templates", "node") };
+        let (section, what) = if function == "get_input" {
+            ("inputs", "input")
+        } else {
+            ("node_templates", "node")
+        };
         let problem = format!("a `{function}` refers to this {what}, which is not defined");
         return Err(BlueprintError::invalid(section, &name, problem));
     }
@@ -170,9 +215,18 @@ const PLUGIN_KEYS: &[&str] = &[
 ];
 
 fn read_plugins(section: Option<&Value>) -> Result<Map<String, Value>, BlueprintError> {
-    let mut plugins = mapping(section, Place { section: "plugins", name: "" })?;
+    let mut plugins = mapping(
+        section,
+        Place {
+            section: "plugins",
+            name: "",
+        },
+    )?;
     for (name, plugin) in &mut plugins {
-        let place = Place { section: "plugins", name };
+        let place = Place {
+            section: "plugins",
+            name,
+        };
         let given = mapping(Some(plugin), place)?;
         check_keys(&given, PLUGIN_KEYS, place)?;
         let executor = text(given.get("executor"), "executor", place)?.unwrap_or_default();
@@ -198,7 +252,9 @@ fn read_plugins(section: Option<&Value>) -> Result<Map<String, Value>, Blueprint
         }
         let has_package = !read["source"].is_null() || !read["package_name"].is_null();
         if read["install"] == true && !has_package {
-            return Err(place.error("it is to be installed, but has no `source` and no `package_name`"));
+            return Err(
+                place.error("it is to be installed, but has no `source` and no `package_name`")
+            );
         }
         read.insert("name".to_owned(), Value::from(name.clone()));
         *plugin = Value::Object(read);
@@ -211,36 +267,61 @@ fn read_workflows(
     implementations: &Implementations<'_>,
     data: &DataTypes,
 ) -> Result<Map<String, Value>, BlueprintError> {
-    let mut workflows = mapping(section, Place { section: "workflows", name: "" })?;
+    let mut workflows = mapping(
+        section,
+        Place {
+            section: "workflows",
+            name: "",
+        },
+    )?;
     for (name, workflow) in &mut workflows {
-        let place = Place { section: "workflows", name };
+        let place = Place {
+            section: "workflows",
+            name,
+        };
         *workflow = implementations.workflow(workflow, data, place)?;
     }
     Ok(workflows)
 }
 
 fn read_inputs(section: Option<&Value>, data: &DataTypes) -> Result<Value, BlueprintError> {
-    let place = Place { section: "inputs", name: "" };
+    let place = Place {
+        section: "inputs",
+        name: "",
+    };
     let raw = section.cloned().unwrap_or(Value::Null);
     let inputs = data.schema(raw, INPUT_KEYS, place)?;
     for (name, input) in &inputs {
-        let place = Place { section: "inputs", name };
+        let place = Place {
+            section: "inputs",
+            name,
+        };
         constraints::check_definition(input).map_err(|problem| place.error(problem))?;
         let is_hidden = input["hidden"] == true && input.get("required") != Some(&json!(false));
         if is_hidden && input.get("default").is_none() {
             return Err(place.error("it is hidden and required, so it needs a default"));
         }
         if let Some(default) = input.get("default").filter(|value| !value.is_null()) {
-            constraints::check(input, default).map_err(|problem| place.error(format!("its default {problem}")))?;
+            constraints::check(input, default)
+                .map_err(|problem| place.error(format!("its default {problem}")))?;
         }
     }
     Ok(Value::Object(inputs))
 }
 
 fn read_values(section: Option<&Value>, name: &'static str) -> Result<Value, BlueprintError> {
-    let entries = mapping(section, Place { section: name, name: "" })?;
+    let entries = mapping(
+        section,
+        Place {
+            section: name,
+            name: "",
+        },
+    )?;
     for (key, entry) in &entries {
-        let place = Place { section: name, name: key };
+        let place = Place {
+            section: name,
+            name: key,
+        };
         let entry = mapping(Some(entry), place)?;
         check_keys(&entry, &["description", "value"], place)?;
         text(entry.get("description"), "description", place)?;
@@ -256,9 +337,18 @@ fn read_labels(
     name: &'static str,
     takes_functions: bool,
 ) -> Result<Map<String, Value>, BlueprintError> {
-    let labels = mapping(section, Place { section: name, name: "" })?;
+    let labels = mapping(
+        section,
+        Place {
+            section: name,
+            name: "",
+        },
+    )?;
     for (key, label) in &labels {
-        let place = Place { section: name, name: key };
+        let place = Place {
+            section: name,
+            name: key,
+        };
         let label = mapping(Some(label), place)?;
         check_keys(&label, &["values"], place)?;
         let Some(values) = label.get("values").and_then(Value::as_array) else {

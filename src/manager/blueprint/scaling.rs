@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::BlueprintError;
 use super::functions::is_function;
-use super::schema::{Place, check_keys, mapping};
+use super::reading::{Place, check_keys, mapping};
 
 /// Without an upper limit.
 const UNBOUNDED: i64 = -1;
@@ -30,8 +30,13 @@ pub(super) fn properties(
             return Err(place.error(format!("`{name}` is {value}, which is less than none")));
         }
     }
-    if maximum.as_i64().is_some_and(|value| value < 1 && value != UNBOUNDED) {
-        return Err(place.error(format!("`max_instances` is {maximum}, which is less than one")));
+    if maximum
+        .as_i64()
+        .is_some_and(|value| value < 1 && value != UNBOUNDED)
+    {
+        return Err(place.error(format!(
+            "`max_instances` is {maximum}, which is less than one"
+        )));
     }
     let ordered = [
         ("min_instances", &minimum, "default_instances", &default),
@@ -78,6 +83,8 @@ fn read(
             Ok(json!(UNBOUNDED))
         }
         Some(value) if value.as_i64().is_some() || is_function(value) => Ok(value.clone()),
-        Some(value) => Err(place.error(format!("`{name}` is {value}, which is no number of instances"))),
+        Some(value) => Err(place.error(format!(
+            "`{name}` is {value}, which is no number of instances"
+        ))),
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::error::BlueprintError;
 use super::functions::is_function;
+use super::reading::{Place, check_keys, check_path, kind, mapping, text};
 
 const PRIMITIVES: &[&str] = &[
     "string",
@@ -56,19 +57,6 @@ pub(super) struct DataTypes {
     is_partial: bool,
 }
 
-/// Where a value stands, for messages.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) section: &'a str,
-    pub(super) name: &'a str,
-}
-
-impl Place<'_> {
-    pub(super) fn error(self, problem: impl Into<String>) -> BlueprintError {
-        BlueprintError::invalid(self.section, self.name, problem)
-    }
-}
-
 /// The keys that a property of a type, an input and a parameter may have.
 pub(super) const PROPERTY_KEYS: &[&str] = &["required", "default", "description", "type"];
 pub(super) const INPUT_KEYS: &[&str] = &[
@@ -93,11 +81,14 @@ pub(super) const PARAMETER_KEYS: &[&str] = &[
 
 impl DataTypes {
     /// Reads the section `data_types`.
-    pub(super) fn read(
-        section: Option<&Value>,
-        is_partial: bool,
-    ) -> Result<Self, BlueprintError> {
-        let raw = mapping(section, Place { section: "data_types", name: "" })?;
+    pub(super) fn read(section: Option<&Value>, is_partial: bool) -> Result<Self, BlueprintError> {
+        let raw = mapping(
+            section,
+            Place {
+                section: "data_types",
+                name: "",
+            },
+        )?;
         let mut types = Self {
             types: Map::new(),
             is_partial,
@@ -108,7 +99,10 @@ impl DataTypes {
         // The defaults are filled only now, for types may refer to later ones.
         let names: Vec<String> = types.types.keys().cloned().collect();
         for name in names {
-            let place = Place { section: "data_types", name: &name };
+            let place = Place {
+                section: "data_types",
+                name: &name,
+            };
             let Some(definition) = types.types.get(&name) else {
                 continue;
             };
@@ -119,13 +113,24 @@ impl DataTypes {
         Ok(types)
     }
 
+    /// The types that a plan carries; what it lacks takes any value.
+    pub(super) fn of_plan(plan: &Value) -> Self {
+        Self {
+            types: plan["data_types"].as_object().cloned().unwrap_or_default(),
+            is_partial: true,
+        }
+    }
+
     fn resolve(
         &mut self,
         name: &str,
         raw: &Map<String, Value>,
         path: &mut Vec<String>,
     ) -> Result<(), BlueprintError> {
-        let place = Place { section: "data_types", name };
+        let place = Place {
+            section: "data_types",
+            name,
+        };
         if self.types.contains_key(name) {
             return Ok(());
         }
@@ -152,10 +157,17 @@ impl DataTypes {
             }
         }
         for (property, schema) in &properties {
-            self.forbid_cycles(property, schema, raw, &mut HashSet::from([name.to_owned()]), place)?;
+            self.forbid_cycles(
+                property,
+                schema,
+                raw,
+                &mut HashSet::from([name.to_owned()]),
+                place,
+            )?;
         }
         definition.insert("properties".to_owned(), Value::Object(properties));
-        self.types.insert(name.to_owned(), Value::Object(definition));
+        self.types
+            .insert(name.to_owned(), Value::Object(definition));
         Ok(())
     }
 
@@ -211,10 +223,11 @@ impl DataTypes {
                 *definition = Value::Object(Map::new());
             }
             let Value::Object(definition) = definition else {
-                return Err(place.error(format!("`{property}` is not a mapping of type, default …")));
+                return Err(
+                    place.error(format!("`{property}` is not a mapping of type, default …"))
+                );
             };
-            check_keys(definition, keys, place)
-                .map_err(|error| within(error, property))?;
+            check_keys(definition, keys, place).map_err(|error| within(error, property))?;
             let of_type = text(definition.get("type"), "type", place)?;
             for flag in ["required", "hidden"] {
                 if definition.get(flag).is_some_and(|flag| !flag.is_boolean()) {
@@ -231,10 +244,18 @@ impl DataTypes {
             if let Some(default) = definition.get("default").filter(|value| !value.is_null()) {
                 let filled = self.fit(default, Some(&of_type), None, false, place, property)?;
                 definition.insert("default".to_owned(), filled);
-            } else if self.types.contains_key(&of_type) && keys == PROPERTY_KEYS
+            } else if self.types.contains_key(&of_type)
+                && keys == PROPERTY_KEYS
                 && definition.contains_key("default")
             {
-                let filled = self.fit(&Value::Object(Map::new()), Some(&of_type), None, false, place, property)?;
+                let filled = self.fit(
+                    &Value::Object(Map::new()),
+                    Some(&of_type),
+                    None,
+                    false,
+                    place,
+                    property,
+                )?;
                 definition.insert("default".to_owned(), filled);
             }
         }
@@ -274,9 +295,12 @@ impl DataTypes {
         for (key, definition) in schema {
             let path = join(path, key);
             let Some(value) = value_of(key) else {
-                let is_required = definition.get("required").and_then(Value::as_bool) != Some(false);
+                let is_required =
+                    definition.get("required").and_then(Value::as_bool) != Some(false);
                 if is_required && is_strict && !is_external {
-                    return Err(place.error(format!("the mandatory property `{path}` has no value")));
+                    return Err(
+                        place.error(format!("the mandatory property `{path}` has no value"))
+                    );
                 }
                 continue;
             };
@@ -374,75 +398,6 @@ pub(super) fn defaults(schema: &Map<String, Value>) -> Map<String, Value> {
         .iter()
         .filter_map(|(key, definition)| Some((key.clone(), definition.get("default")?.clone())))
         .collect()
-}
-
-/// A mapping, which may be absent or empty.
-pub(super) fn mapping(
-    value: Option<&Value>,
-    place: Place<'_>,
-) -> Result<Map<String, Value>, BlueprintError> {
-    match value {
-        None | Some(Value::Null) => Ok(Map::new()),
-        Some(Value::Object(entries)) => Ok(entries.clone()),
-        Some(other) => Err(place.error(format!("expected a mapping, found {}", kind(other)))),
-    }
-}
-
-/// A text, which may be absent.
-pub(super) fn text(
-    value: Option<&Value>,
-    key: &str,
-    place: Place<'_>,
-) -> Result<Option<String>, BlueprintError> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(other) => Err(place.error(format!("`{key}` is text, but its value is {}", kind(other)))),
-    }
-}
-
-/// Refuses keys that have no meaning.
-pub(super) fn check_keys(
-    entries: &Map<String, Value>,
-    known: &[&str],
-    place: Place<'_>,
-) -> Result<(), BlueprintError> {
-    match entries.keys().find(|key| !known.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(unknown) => Err(place.error(format!(
-            "`{unknown}` is not known here; known are {}",
-            known.join(", ")
-        ))),
-    }
-}
-
-/// Refuses a type that is derived from itself, or absurdly deep.
-pub(super) fn check_path(
-    path: &[String],
-    name: &str,
-    place: Place<'_>,
-) -> Result<(), BlueprintError> {
-    if path.iter().any(|seen| seen == name) {
-        let path = path.join("` → `");
-        return Err(place.error(format!("it is derived from itself: `{path}` → `{name}`")));
-    }
-    if path.len() > 64 {
-        return Err(place.error("it is derived over more than 64 levels"));
-    }
-    Ok(())
-}
-
-/// What a value is, in words; never the value itself, which may be a secret.
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "empty",
-        Value::Bool(_) => "a boolean",
-        Value::Number(number) if number.is_f64() => "a float",
-        Value::Number(_) => "an integer",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a mapping",
-    }
 }
 
 /// Whether Python would take a value for true.

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::budget::{Budget, weight};
 use super::error::BlueprintError;
 use super::interfaces;
-use super::schema::{DataTypes, PROPERTY_KEYS, Place, check_keys, check_path, mapping, text};
+use super::reading::{Place, check_keys, check_path, mapping, text};
+use super::schema::{DataTypes, PROPERTY_KEYS};
 
 /// A type, with all that it inherits.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +49,14 @@ impl Types {
         is_partial: bool,
         budget: &mut Budget,
     ) -> Result<Self, BlueprintError> {
-        Self::read("node_types", &["interfaces"], section, data, is_partial, budget)
+        Self::read(
+            "node_types",
+            &["interfaces"],
+            section,
+            data,
+            is_partial,
+            budget,
+        )
     }
 
     /// Reads the section `relationships`.
@@ -95,7 +103,10 @@ impl Types {
         if self.known.contains_key(name) {
             return Ok(());
         }
-        let place = Place { section: self.section, name };
+        let place = Place {
+            section: self.section,
+            name,
+        };
         check_path(path, name, place)?;
         let raw = mapping(self.types.get(name), place)?;
         let mut keys = vec!["derived_from", "properties"];
@@ -167,7 +178,10 @@ impl Types {
         if self.is_partial {
             return Ok(self.open(name));
         }
-        Err(place.error(format!("its type `{name}` is not defined in `{}`", self.section)))
+        Err(place.error(format!(
+            "its type `{name}` is not defined in `{}`",
+            self.section
+        )))
     }
 
     /// The types in the form that a plan carries them, by name.
@@ -181,12 +195,18 @@ impl Types {
             if let Some(parent) = &resolved.derived_from {
                 entry.insert("derived_from".to_owned(), Value::from(parent.clone()));
             }
-            entry.insert("properties".to_owned(), Value::from(resolved.properties.clone()));
+            entry.insert(
+                "properties".to_owned(),
+                Value::from(resolved.properties.clone()),
+            );
             for (key, interfaces) in self.interface_keys.iter().zip(&resolved.interfaces) {
                 entry.insert((*key).to_owned(), Value::from(interfaces.clone()));
             }
             entry.insert("name".to_owned(), Value::from(name.clone()));
-            entry.insert("type_hierarchy".to_owned(), Value::from(resolved.hierarchy.clone()));
+            entry.insert(
+                "type_hierarchy".to_owned(),
+                Value::from(resolved.hierarchy.clone()),
+            );
             plan.insert(name.clone(), Value::Object(entry));
         }
         plan

@@ -219,7 +219,12 @@ impl<'text> Composer<'text, '_> {
                 Ok(text_value())
             };
         };
-        let wrong = || self.error(format!("`{text}` does not fit the tag `{}`", tag.original()));
+        let wrong = || {
+            self.error(format!(
+                "`{text}` does not fit the tag `{}`",
+                tag.original()
+            ))
+        };
         match tag.core_suffix() {
             Some("str") => Ok(text_value()),
             Some("null") => Ok(Value::Null),
@@ -318,7 +323,9 @@ fn sexagesimal(body: &str) -> Option<Option<i128>> {
     let mut parts = body.split(':');
     let first = parts.next()?;
     let starts_well = first.starts_with(|first: char| ('1'..='9').contains(&first))
-        && first.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+        && first
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'_');
     if !starts_well {
         return None;
     }
@@ -336,6 +343,7 @@ fn sexagesimal(body: &str) -> Option<Option<i128>> {
 /// A float of YAML 1.1: it has a point, and a sign in its exponent.
 fn float(text: &str) -> Option<Value> {
     let (_, body) = signed(text);
+    let has_sign = body.len() < text.len();
     let (mantissa, exponent) = match body.find(['e', 'E']) {
         Some(at) => (&body[..at], Some(&body[at + 1..])),
         None => (body, None),
@@ -349,7 +357,7 @@ fn float(text: &str) -> Option<Value> {
     if !is_digits(whole) || !is_digits(fraction) {
         return None;
     }
-    if !(starts_with_digit(whole) || whole.is_empty() && starts_with_digit(fraction)) {
+    if !(starts_with_digit(whole) || whole.is_empty() && !has_sign && starts_with_digit(fraction)) {
         return None;
     }
     if let Some(exponent) = exponent {
