@@ -4,6 +4,7 @@
 //! which a restore can close.
 
 mod blobs;
+pub mod blueprint;
 mod error;
 mod generation;
 pub mod schema;
