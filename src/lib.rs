@@ -1,1 +1,3 @@
 //! Lifeboat.
+
+pub mod archive;
