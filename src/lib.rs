@@ -3,6 +3,7 @@
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod archive;
 pub mod database;
 pub mod executions;
 pub mod manager;
