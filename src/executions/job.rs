@@ -1,0 +1,141 @@
+//! A running execution as the code that does its work sees it: what was asked, whether to stop, where to tell.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::database::{Database, DatabaseError};
+use crate::model::Execution;
+
+use super::cancel::CancelToken;
+use super::table::{self, NewEvent, Progress};
+
+/// How often progress is written at the most; a change of phase is written at once.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(300);
+
+/// Why a job did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// It was asked to stop, and has left nothing behind.
+    #[error("cancelled")]
+    Cancelled,
+    /// It failed; the message is for the caller and never holds a secret, a path of the server or SQL.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<DatabaseError> for JobError {
+    fn from(error: DatabaseError) -> Self {
+        Self::internal("the database of the service failed", &error)
+    }
+}
+
+impl JobError {
+    /// A failure of ours: the whole chain to the log, `message` to the caller.
+    pub fn internal(message: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut chain = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            chain.push_str(": ");
+            chain.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        tracing::error!(error = %chain, "{message}: {chain}");
+        Self::Failed(message.to_owned())
+    }
+}
+
+/// What a job that ended well has to report, for its record.
+pub type JobResult = Result<Option<Value>, JobError>;
+
+/// A running execution. Its methods block and are for blocking threads, but for those that only look.
+pub struct Job {
+    execution: Execution,
+    cancel: CancelToken,
+    home: Database,
+    boot: u64,
+    written: Mutex<(Progress, Option<Instant>)>,
+}
+
+impl Job {
+    pub(super) fn new(execution: Execution, cancel: CancelToken, home: Database, boot: u64) -> Self {
+        Self { execution, cancel, home, boot, written: Mutex::new((Progress::default(), None)) }
+    }
+
+    /// Its record, as of the moment it was claimed.
+    pub fn execution(&self) -> &Execution {
+        &self.execution
+    }
+
+    /// The boot of the service that runs it, for temporary names.
+    pub fn boot(&self) -> u64 {
+        self.boot
+    }
+
+    /// Whether it was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_requested()
+    }
+
+    /// Stops the work where it was asked to: to be called at least once per MiB and per step.
+    ///
+    /// # Errors
+    /// [`JobError::Cancelled`] where it was asked to stop.
+    pub fn check(&self) -> Result<(), JobError> {
+        if self.cancel.is_requested() { Err(JobError::Cancelled) } else { Ok(()) }
+    }
+
+    /// Passes the point from which a cancel is refused.
+    ///
+    /// # Errors
+    /// [`JobError::Cancelled`] where it was asked to stop before.
+    pub fn commit(&self) -> Result<(), JobError> {
+        if self.cancel.commit() { Ok(()) } else { Err(JobError::Cancelled) }
+    }
+
+    /// Keeps how far it is. Cheap: it writes a few times a second at the most, and never waits.
+    pub fn progress(&self, progress: Progress) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = written.0.phase != progress.phase
+            || written.1.is_none_or(|last| last.elapsed() >= PROGRESS_INTERVAL);
+        written.0 = progress.clone();
+        if is_due {
+            written.1 = Some(Instant::now());
+            self.write_progress(progress);
+        }
+    }
+
+    /// How far it is, as told last.
+    pub fn current_progress(&self) -> Progress {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    pub(super) fn flush_progress(&self) {
+        let progress = self.current_progress();
+        if progress != Progress::default() {
+            self.write_progress(progress);
+        }
+    }
+
+    fn write_progress(&self, progress: Progress) {
+        let id = self.execution.id;
+        drop(self.home.submit_write(move |tx| table::set_progress(tx, id, &progress)));
+    }
+
+    /// Writes an event, after those before it and before the end of the execution. Never waits.
+    pub fn event(&self, event: NewEvent) {
+        let execution = self.execution.clone();
+        drop(self.home.submit_write(move |tx| table::insert_event(tx, &execution, &event)));
+    }
+
+    /// Writes a log line of level `info`.
+    pub fn log(&self, message: impl Into<String>) {
+        self.event(NewEvent { level: Some("info"), message: message.into(), ..NewEvent::default() });
+    }
+
+    /// Writes a log line of level `warning`.
+    pub fn warn(&self, message: impl Into<String>) {
+        self.event(NewEvent { level: Some("warning"), message: message.into(), ..NewEvent::default() });
+    }
+}
