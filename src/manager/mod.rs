@@ -5,10 +5,13 @@
 
 mod blobs;
 pub mod blueprint;
+mod blueprints;
+mod entities;
 mod error;
 mod generation;
 pub mod schema;
 mod scope;
+mod upload;
 mod vault;
 
 use std::path::Path;
@@ -21,9 +24,11 @@ use rusqlite::{Connection, Transaction};
 use crate::model::{TenantName, Timestamp};
 
 pub use blobs::{Blobs, Pin, StoredBlob};
+pub use blueprints::{BLUEPRINTS, Download, NewBlueprint};
 pub use error::ManagerError;
 pub use generation::{Generation, GenerationError, Generations};
 pub use scope::{visible, writable};
+pub use upload::run_upload_blueprint;
 pub use vault::{Place, Vault, VaultError};
 
 /// The embedded manager. Clones are handles to the same one.
