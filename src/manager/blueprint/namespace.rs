@@ -22,6 +22,9 @@ const NAMED: &[&str] = &[
     "groups",
     "policies",
     "workflows",
+    "labels",
+    "blueprint_labels",
+    "resource_tags",
 ];
 
 /// Puts `namespace` before the names of `sections` and the references between them.
