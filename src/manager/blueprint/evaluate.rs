@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::budget::{Budget, weight};
 use super::error::DeploymentError;
 use super::functions;
+use super::schema::is_of_primitive;
 
 /// How deep functions may refer to functions.
 const MAX_DEPTH: usize = 50;
@@ -126,12 +127,12 @@ impl<'a> Evaluator<'a> {
         } else {
             value
         };
-        if let Some(expected) = resolved.get("type").and_then(Value::as_str) {
-            if !functions::is_function(&value) && !super::schema::is_of_primitive(&value, expected)
-            {
-                let problem = format!("the result is not of type `{expected}`");
-                return Err(failure(name, place, &problem));
-            }
+        if let Some(expected) = resolved.get("type").and_then(Value::as_str)
+            && !functions::is_function(&value)
+            && !is_of_primitive(&value, expected)
+        {
+            let problem = format!("the result is not of type `{expected}`");
+            return Err(failure(name, place, &problem));
         }
         Ok(value)
     }

@@ -65,10 +65,10 @@ impl Renamer<'_> {
     }
 
     fn reference(&self, value: Option<&mut Value>) {
-        if let Some(Value::String(name)) = value {
-            if !is_primitive(name) {
-                *name = self.name(name);
-            }
+        if let Some(Value::String(name)) = value
+            && !is_primitive(name)
+        {
+            *name = self.name(name);
         }
     }
 
@@ -170,10 +170,10 @@ impl Renamer<'_> {
                         Value::String(_) if name == "get_input" => Some(&mut *argument),
                         _ => None,
                     };
-                    if let Some(Value::String(first)) = first {
-                        if !matches!(first.as_str(), "SELF" | "SOURCE" | "TARGET") {
-                            *first = format!("{}--{first}", self.namespace);
-                        }
+                    if let Some(Value::String(first)) = first
+                        && !matches!(first.as_str(), "SELF" | "SOURCE" | "TARGET")
+                    {
+                        *first = format!("{}--{first}", self.namespace);
                     }
                     self.functions(argument);
                 }
