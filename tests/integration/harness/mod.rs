@@ -16,7 +16,7 @@ pub use http::{Api, Reply};
 pub use inventory::inventory;
 pub use material::{
     BLUEPRINT, PLUGIN_YAML, SECRET_VALUE, blueprint_archive, blueprint_file, fill, plugin_archive,
-    plugin_wagon, write_zip,
+    plugin_wagon, write_plugin, write_zip,
 };
 pub use server::{ADMIN_PASSWORD, TestServer};
 pub use wait::eventually;
