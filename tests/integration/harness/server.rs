@@ -20,11 +20,15 @@ pub const ADMIN_PASSWORD: &str = "correct-horse-battery";
 /// Seconds that a debug build gets to come up, on a machine that is busy.
 const START_SECONDS: u64 = 60;
 
+/// The file whose presence holds jobs at their failpoint.
+const HOLD_FILE: &str = "hold";
+
 /// How a server differs from the plain one.
 #[derive(Default)]
 pub struct Builder {
     settings: String,
     environment: Vec<(String, String)>,
+    held: Vec<String>,
 }
 
 impl Builder {
@@ -38,6 +42,12 @@ impl Builder {
     /// Arms a named failpoint, e.g. `restore:swapping=kill`.
     pub fn failpoint(self, failpoint: &str) -> Self {
         self.environment("LIFEBOAT_FAILPOINTS", failpoint)
+    }
+
+    /// Makes jobs wait at the failpoint `name` until [`TestServer::release`].
+    pub fn holding(mut self, name: &str) -> Self {
+        self.held.push(name.into());
+        self
     }
 
     /// Sets a variable of the server's environment.
@@ -62,8 +72,14 @@ impl Builder {
     }
 
     /// Starts the server and waits until it is healthy.
-    pub fn start(self) -> TestServer {
+    pub fn start(mut self) -> TestServer {
         let folder = tempfile::tempdir().unwrap();
+        if !self.held.is_empty() {
+            let hold = folder.path().join(HOLD_FILE);
+            fs::write(&hold, "").unwrap();
+            let points: Vec<_> = self.held.iter().map(|name| format!("{name}=hold:{}", hold.display())).collect();
+            self = self.failpoint(&points.join(","));
+        }
         fs::write(folder.path().join("lifeboat.toml"), &self.settings).unwrap();
         let mut server = TestServer {
             folder,
@@ -105,6 +121,21 @@ impl TestServer {
         let scratch = self.folder.path().join("scratch");
         fs::create_dir_all(&scratch).unwrap();
         scratch
+    }
+
+    /// Lets held jobs go on, and later ones pass.
+    pub fn release(&self) {
+        fs::remove_file(self.folder.path().join(HOLD_FILE)).unwrap();
+    }
+
+    /// The names of all files under a folder of the data folder.
+    pub fn files_in(&self, folder: &str) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(self.data().join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
     }
 
     /// The port that the system picked.
