@@ -45,10 +45,18 @@ fn an_archive_is_sound_to_unzip_python_and_java() {
     let manifest = unzip(&["-p", path, "manifest.json"]).success();
     let manifest: Value = serde_json::from_str(&manifest.stdout).unwrap();
     let entries = manifest["entries"].as_array().unwrap();
-    assert_eq!(seen.len(), entries.len() + 2, "and the manifest, and its signature");
+    assert_eq!(
+        seen.len(),
+        entries.len() + 2,
+        "and the manifest, and its signature"
+    );
     for entry in entries {
         let name = entry["path"].as_str().unwrap();
-        assert_eq!(Some(&entry["sha256"].as_str().unwrap()), seen.get(name), "{name}");
+        assert_eq!(
+            Some(&entry["sha256"].as_str().unwrap()),
+            seen.get(name),
+            "{name}"
+        );
     }
 }
 
@@ -90,7 +98,11 @@ fn no_secret_stands_in_an_archive_in_clear() {
             }
             let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
             for secret in ["Sesam", "zweite Zeile", crate::harness::ADMIN_PASSWORD] {
-                assert!(!text.contains(secret), "`{}` holds a secret", path.display());
+                assert!(
+                    !text.contains(secret),
+                    "`{}` holds a secret",
+                    path.display()
+                );
             }
         }
     }

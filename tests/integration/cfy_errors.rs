@@ -17,18 +17,33 @@ fn unknown_used_and_illegal_ids_are_refused_in_words() {
         &["snapshots", "restore", "nothing"],
         &["snapshots", "download", "nothing"],
     ] {
-        cfy.run(command)
-            .refused(&["404", "Requested `Snapshot` with ID `nothing` was not found"]);
+        cfy.run(command).refused(&[
+            "404",
+            "Requested `Snapshot` with ID `nothing` was not found",
+        ]);
     }
     cfy.run(&["snapshots", "create", "nightly", "-w"]).success();
     cfy.run(&["snapshots", "create", "nightly"])
         .refused(&["409", "already exists"]);
     let archive = server.scratch().join("nightly.zip");
-    cfy.run(&["snapshots", "download", "nightly", "-o", archive.to_str().unwrap()])
-        .success();
-    cfy.run(&["snapshots", "upload", archive.to_str().unwrap(), "-s", "nightly"])
-        .refused(&["409", "already exists"]);
-    cfy.run(&["snapshots", "delete", "not/one"]).refused(&["404"]);
+    cfy.run(&[
+        "snapshots",
+        "download",
+        "nightly",
+        "-o",
+        archive.to_str().unwrap(),
+    ])
+    .success();
+    cfy.run(&[
+        "snapshots",
+        "upload",
+        archive.to_str().unwrap(),
+        "-s",
+        "nightly",
+    ])
+    .refused(&["409", "already exists"]);
+    cfy.run(&["snapshots", "delete", "not/one"])
+        .refused(&["404"]);
     cfy.run(&["executions", "get", "00000000-0000-4000-8000-000000000000"])
         .refused(&["not found"]);
     cfy.run(&["events", "list", "00000000-0000-4000-8000-000000000000"])
@@ -45,7 +60,10 @@ fn what_is_no_snapshot_is_refused_with_the_reason() {
         ("../outside", b"x"),
     ]);
     for (name, bytes) in [
-        ("text.zip", b"This is no zip, and long enough to be sent.".to_vec()),
+        (
+            "text.zip",
+            b"This is no zip, and long enough to be sent.".to_vec(),
+        ),
         ("no-metadata.zip", write_zip(&[("readme", b"hello")])),
         ("no-version.zip", no_version),
         ("climbing.zip", climbing),
@@ -55,7 +73,11 @@ fn what_is_no_snapshot_is_refused_with_the_reason() {
         cfy.run(&["snapshots", "upload", path.to_str().unwrap(), "-s", "odd"])
             .refused(&["400"]);
     }
-    assert_eq!(cfy.json(&["snapshots", "list"]), json!([]), "nothing is kept");
+    assert_eq!(
+        cfy.json(&["snapshots", "list"]),
+        json!([]),
+        "nothing is kept"
+    );
 }
 
 #[test]
@@ -89,9 +111,31 @@ fn a_wrong_password_is_said_as_such() {
 fn users_without_the_role_may_look_but_not_touch_snapshots() {
     let server = TestServer::start();
     let admin = server.cfy();
-    admin.run(&["users", "create", "jo", "-p", "jo-password-1", "-r", "default"]).success();
-    admin.run(&["tenants", "add-user", "jo", "-t", "default_tenant", "-r", "viewer"]).success();
-    admin.run(&["snapshots", "create", "nightly", "-w"]).success();
+    admin
+        .run(&[
+            "users",
+            "create",
+            "jo",
+            "-p",
+            "jo-password-1",
+            "-r",
+            "default",
+        ])
+        .success();
+    admin
+        .run(&[
+            "tenants",
+            "add-user",
+            "jo",
+            "-t",
+            "default_tenant",
+            "-r",
+            "viewer",
+        ])
+        .success();
+    admin
+        .run(&["snapshots", "create", "nightly", "-w"])
+        .success();
 
     let jo = Cfy::new();
     jo.use_profile(server.port(), "jo", "jo-password-1", "default_tenant")
@@ -109,7 +153,8 @@ fn users_without_the_role_may_look_but_not_touch_snapshots() {
         ]);
     }
     jo.run(&["blueprints", "list"]).success();
-    admin.run(&["snapshots", "list", "-t", "no-such-tenant"])
+    admin
+        .run(&["snapshots", "list", "-t", "no-such-tenant"])
         .refused(&["403", "no-such-tenant"]);
 }
 
@@ -134,8 +179,10 @@ fn a_running_create_is_cancelled_and_leaves_nothing() {
     let execution = create_execution(&api);
     api.wait_for_status(&execution, "started");
 
-    cfy.run(&["snapshots", "download", "nightly"]).refused(&["400"]);
-    cfy.run(&["snapshots", "restore", "nightly"]).refused(&["400"]);
+    cfy.run(&["snapshots", "download", "nightly"])
+        .refused(&["400"]);
+    cfy.run(&["snapshots", "restore", "nightly"])
+        .refused(&["400"]);
     cfy.run(&["snapshots", "delete", "nightly"]).refused(&[
         "400",
         "Cannot delete snapshot `nightly` which has an active `create_snapshot` execution",
@@ -189,11 +236,20 @@ fn creates_run_side_by_side_and_a_restore_waits_in_the_queue_or_is_refused() {
     let path = server.scratch().join("old.zip");
     fs::write(&path, archive).unwrap();
     api.upload("old", &path).expect(201);
-    cfy.run(&["snapshots", "restore", "old"])
-        .refused(&["400", "Cannot start execution because there are other executions running"]);
+    cfy.run(&["snapshots", "restore", "old"]).refused(&[
+        "400",
+        "Cannot start execution because there are other executions running",
+    ]);
     let executions = api.get("executions?_include_system_workflows=true").items();
-    assert_eq!(executions.len(), 3, "no record of the refused restore is left");
-    let queued: Vec<_> = executions.iter().filter(|one| one["status"] == "queued").collect();
+    assert_eq!(
+        executions.len(),
+        3,
+        "no record of the refused restore is left"
+    );
+    let queued: Vec<_> = executions
+        .iter()
+        .filter(|one| one["status"] == "queued")
+        .collect();
     assert_eq!(queued.len(), 1);
     assert_eq!(queued[0]["parameters"]["snapshot_id"], "three");
 

@@ -14,25 +14,52 @@ use crate::harness::{
 /// Fills a manager with every kind of thing, by `cfy` alone.
 fn fill_by_cfy(cfy: &Cfy, folder: &std::path::Path) {
     cfy.run(&["tenants", "create", "north"]).success();
-    cfy.run(&["users", "create", "jo", "-p", "jo-password-1", "-r", "default"])
-        .success();
+    cfy.run(&[
+        "users",
+        "create",
+        "jo",
+        "-p",
+        "jo-password-1",
+        "-r",
+        "default",
+    ])
+    .success();
     cfy.run(&["tenants", "add-user", "jo", "-t", "north", "-r", "user"])
         .success();
     for tenant in ["default_tenant", "north"] {
         cfy.run(&[
-            "secrets", "create", "lamp_passphrase", "-s", SECRET_VALUE, "-t", tenant,
+            "secrets",
+            "create",
+            "lamp_passphrase",
+            "-s",
+            SECRET_VALUE,
+            "-t",
+            tenant,
         ])
         .success()
         .says(&["Secret `lamp_passphrase` created"]);
         let file = blueprint_file();
         cfy.run(&[
-            "blueprints", "upload", file.to_str().unwrap(), "-b", BLUEPRINT, "-t", tenant,
+            "blueprints",
+            "upload",
+            file.to_str().unwrap(),
+            "-b",
+            BLUEPRINT,
+            "-t",
+            tenant,
         ])
         .success()
         .says(&["Blueprint uploaded. The blueprint's id is lighthouse"]);
         let deployment = format!("{tenant}-tower");
         cfy.run(&[
-            "deployments", "create", &deployment, "-b", BLUEPRINT, "-i", "keeper=Jürgen", "-t",
+            "deployments",
+            "create",
+            &deployment,
+            "-b",
+            BLUEPRINT,
+            "-i",
+            "keeper=Jürgen",
+            "-t",
             tenant,
         ])
         .success()
@@ -67,12 +94,16 @@ fn a_profile_can_be_used_and_shows_a_healthy_manager() {
 
     cfy.run(&["status"]).success();
     cfy.run(&["--version"]).success().says(&["7.0.5"]);
-    cfy.run(&["profiles", "show-current"])
-        .success()
-        .says(&["127.0.0.1", "default_tenant", "admin"]);
+    cfy.run(&["profiles", "show-current"]).success().says(&[
+        "127.0.0.1",
+        "default_tenant",
+        "admin",
+    ]);
     let tenants = cfy.json(&["tenants", "list"]);
     assert_eq!(tenants[0]["name"], "default_tenant", "{tenants}");
-    cfy.run(&["users", "list"]).success().says(&["admin", "sys_admin"]);
+    cfy.run(&["users", "list"])
+        .success()
+        .says(&["admin", "sys_admin"]);
     cfy.run(&["snapshots", "status"]).success();
     cfy.run(&["maintenance-mode", "status"]).success();
 }
@@ -87,8 +118,17 @@ fn state_is_carried_to_an_empty_manager() {
         before["north"]["secrets"]["lamp_passphrase"]["whole"]["value"],
         SECRET_VALUE
     );
-    assert_eq!(before["north"]["node-instances"].as_array().unwrap().len(), 3);
-    assert_eq!(before["default_tenant"]["plugins"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        before["north"]["node-instances"].as_array().unwrap().len(),
+        3
+    );
+    assert_eq!(
+        before["default_tenant"]["plugins"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 
     cfy.run(&["snapshots", "create", "nightly", "-w"])
         .success()
@@ -100,13 +140,22 @@ fn state_is_carried_to_an_empty_manager() {
         .success()
         .says(&["Snapshot downloaded as"]);
     let archive = cfy.home().join("nightly.zip");
-    assert!(archive.exists(), "the file has the name that the server gave");
+    assert!(
+        archive.exists(),
+        "the file has the name that the server gave"
+    );
 
     let second = TestServer::builder().opening_archives_of(&first).start();
     let cfy = second.cfy();
-    cfy.run(&["snapshots", "upload", archive.to_str().unwrap(), "-s", "carried"])
-        .success()
-        .says(&["The snapshot's id is carried"]);
+    cfy.run(&[
+        "snapshots",
+        "upload",
+        archive.to_str().unwrap(),
+        "-s",
+        "carried",
+    ])
+    .success()
+    .says(&["The snapshot's id is carried"]);
     let restore = cfy.run(&["snapshots", "restore", "carried"]).success();
     let id = execution_id(&restore.all());
     cfy.run(&["events", "list", &id, "--tail"])
@@ -118,8 +167,14 @@ fn state_is_carried_to_an_empty_manager() {
     cfy.run(&["secrets", "get", "lamp_passphrase", "-t", "north"])
         .success()
         .says(&["öffne dich"]);
-    cfy.run(&["blueprints", "download", BLUEPRINT, "-o", "brought-back.tar.gz"])
-        .success();
+    cfy.run(&[
+        "blueprints",
+        "download",
+        BLUEPRINT,
+        "-o",
+        "brought-back.tar.gz",
+    ])
+    .success();
     assert_eq!(
         fs::read(cfy.home().join("brought-back.tar.gz")).unwrap(),
         first.api().get("blueprints/lighthouse/archive").body,
@@ -172,15 +227,27 @@ fn snapshots_can_be_listed_with_every_option() {
     };
 
     assert_eq!(ids(&[]), ["alpha", "beta", "gamma"]);
-    assert_eq!(ids(&["--sort-by", "id", "--descending"]), ["gamma", "beta", "alpha"]);
-    assert_eq!(ids(&["--sort-by", "created_at"]), ["alpha", "beta", "gamma"]);
+    assert_eq!(
+        ids(&["--sort-by", "id", "--descending"]),
+        ["gamma", "beta", "alpha"]
+    );
+    assert_eq!(
+        ids(&["--sort-by", "created_at"]),
+        ["alpha", "beta", "gamma"]
+    );
     assert_eq!(ids(&["--search", "ET"]), ["beta"]);
     assert_eq!(ids(&["-o", "1", "-s", "1"]), ["beta"]);
     assert_eq!(ids(&["-s", "2"]), ["alpha", "beta"]);
     assert_eq!(ids(&["--all-tenants"]), ["alpha", "beta", "gamma"]);
     assert_eq!(ids(&["-t", "default_tenant"]), ["alpha", "beta", "gamma"]);
     cfy.run(&["snapshots", "list"]).success().says(&[
-        "| id", "created_at", "status", "visibility", "tenant_name", "created_by", "private",
+        "| id",
+        "created_at",
+        "status",
+        "visibility",
+        "tenant_name",
+        "created_by",
+        "private",
         "Showing 3 of 3 snapshots",
     ]);
     cfy.run(&["snapshots", "list", "-x"]).success();
@@ -204,9 +271,14 @@ fn options_of_create_are_taken() {
         &["--tempdir-path", "/tmp"],
         &["--queue"],
     ] {
-        let create = cfy.run(&[&["snapshots", "create"], options].concat()).success();
+        let create = cfy
+            .run(&[&["snapshots", "create"], options].concat())
+            .success();
         let execution = ended(&server.api(), &create.all());
-        assert_eq!(execution["status"], "terminated", "{options:?}: {execution:#}");
+        assert_eq!(
+            execution["status"], "terminated",
+            "{options:?}: {execution:#}"
+        );
     }
     let generated = cfy.json(&["snapshots", "list"]);
     let generated = generated.as_array().unwrap();
@@ -224,8 +296,14 @@ fn restore_is_refused_on_a_manager_that_is_not_clean_and_done_with_force() {
     fill(&server.api());
     cfy.run(&["snapshots", "create", "nightly", "-w"]).success();
     let saved = inventory(&server.api());
-    cfy.run(&["secrets", "create", "later", "-s", "made after the snapshot"])
-        .success();
+    cfy.run(&[
+        "secrets",
+        "create",
+        "later",
+        "-s",
+        "made after the snapshot",
+    ])
+    .success();
     let later = inventory(&server.api());
 
     let refused = cfy.run(&["snapshots", "restore", "nightly"]).success();
@@ -241,7 +319,9 @@ fn restore_is_refused_on_a_manager_that_is_not_clean_and_done_with_force() {
     let tail = cfy.run(&["events", "list", &id]).success();
     tail.says(&["'restore_snapshot' workflow execution failed"]);
 
-    let forced = cfy.run(&["snapshots", "restore", "nightly", "--force"]).success();
+    let forced = cfy
+        .run(&["snapshots", "restore", "nightly", "--force"])
+        .success();
     assert_eq!(ended(&server.api(), &forced.all())["status"], "terminated");
     assert_eq!(inventory(&server.api()), saved, "what came later is gone");
     cfy.run(&["snapshots", "status"]).success();
@@ -269,8 +349,14 @@ fn a_snapshot_is_uploaded_from_a_url() {
     assert_eq!(ended(&second.api(), &restore.all())["status"], "terminated");
     assert_eq!(inventory(&second.api()), inventory(&first.api()));
 
-    cfy.run(&["snapshots", "upload", &files.url("/nothing"), "-s", "absent"])
-        .refused(&["400"]);
+    cfy.run(&[
+        "snapshots",
+        "upload",
+        &files.url("/nothing"),
+        "-s",
+        "absent",
+    ])
+    .refused(&["400"]);
     let half = files.half("/half.zip", archive);
     cfy.run(&["snapshots", "upload", &half, "-s", "half"])
         .refused(&["400"]);
@@ -284,7 +370,8 @@ fn deployments_and_blueprints_can_be_deleted_again() {
     let cfy = server.cfy();
     fill(&server.api());
 
-    cfy.run(&["blueprints", "delete", BLUEPRINT]).refused(&["400"]);
+    cfy.run(&["blueprints", "delete", BLUEPRINT])
+        .refused(&["400"]);
     cfy.run(&["deployments", "delete", "default_tenant-tower"])
         .success()
         .says(&["Deployment deleted"]);

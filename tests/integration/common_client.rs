@@ -2,7 +2,9 @@
 //!
 //! The story itself is `tests/clients/common_story.py`.
 
-use crate::harness::{ADMIN_PASSWORD, Finished, TestServer, blueprint_file, plugin_archive, python_common, script};
+use crate::harness::{
+    ADMIN_PASSWORD, Finished, TestServer, blueprint_file, plugin_archive, python_common, script,
+};
 
 #[test]
 fn the_story_holds_with_cloudify_common() {

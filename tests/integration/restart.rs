@@ -30,7 +30,10 @@ fn a_create_that_was_killed_is_failed_and_leaves_nothing() {
         let mut server = TestServer::builder()
             .failpoint(&format!("{failpoint}=kill"))
             .start();
-        let execution = server.api().put("snapshots/nightly", &json!({})).expect(201);
+        let execution = server
+            .api()
+            .put("snapshots/nightly", &json!({}))
+            .expect(201);
         server.wait_until_killed();
         server.restart();
 
@@ -41,7 +44,11 @@ fn a_create_that_was_killed_is_failed_and_leaves_nothing() {
         assert_eq!(snapshot["status"], "failed", "{failpoint}");
         assert_ne!(snapshot["error"], "", "{failpoint}");
         assert_eq!(server.files_in("tmp"), Vec::<String>::new(), "{failpoint}");
-        assert_eq!(server.files_in("archives"), Vec::<String>::new(), "{failpoint}");
+        assert_eq!(
+            server.files_in("archives"),
+            Vec::<String>::new(),
+            "{failpoint}"
+        );
         api.delete("snapshots/nightly").expect(200);
         api.create_snapshot("nightly", &json!({}));
     }
@@ -61,7 +68,8 @@ fn a_restore_that_was_killed_leaves_the_old_state_or_the_new_one() {
         fill(&api);
         api.create_snapshot("nightly", &json!({}));
         let saved = inventory(&api);
-        api.put("secrets/later", &json!({ "value": "x" })).expect(200);
+        api.put("secrets/later", &json!({ "value": "x" }))
+            .expect(200);
         let later = inventory(&api);
 
         let execution = api
@@ -80,7 +88,8 @@ fn a_restore_that_was_killed_leaves_the_old_state_or_the_new_one() {
         assert_eq!(ended["status"], status, "{failpoint}: {ended:#}");
         assert_eq!(&inventory(&api), state, "{failpoint}");
         assert_no_restore_runs(&api);
-        api.put("secrets/afterwards", &json!({ "value": "x" })).expect(200);
+        api.put("secrets/afterwards", &json!({ "value": "x" }))
+            .expect(200);
     }
 }
 

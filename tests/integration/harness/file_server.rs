@@ -65,10 +65,7 @@ impl FileServer {
     }
 }
 
-fn answer(
-    mut stream: TcpStream,
-    answers: &Mutex<HashMap<String, Answer>>,
-) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, answers: &Mutex<HashMap<String, Answer>>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut request = String::new();
     reader.read_line(&mut request)?;
@@ -79,7 +76,10 @@ fn answer(
     let path = request.split(' ').nth(1).unwrap_or_default();
     let answer = answers.lock().unwrap().get(path).cloned();
     match answer {
-        None => write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?,
+        None => write!(
+            stream,
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )?,
         Some(Answer::Redirect(to)) => write!(
             stream,
             "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

@@ -64,10 +64,7 @@ pub fn plugin_wagon() -> Vec<u8> {
     });
     let code = write_zip(&[("beacon_plugin/__init__.py", b"LIT = True\n")]);
     write_zip(&[
-        (
-            "beacon-plugin/package.json",
-            package.to_string().as_bytes(),
-        ),
+        ("beacon-plugin/package.json", package.to_string().as_bytes()),
         (&format!("beacon-plugin/wheels/{wheel}"), &code),
     ])
 }

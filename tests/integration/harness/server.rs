@@ -77,7 +77,11 @@ impl Builder {
         if !self.held.is_empty() {
             let hold = folder.path().join(HOLD_FILE);
             fs::write(&hold, "").unwrap();
-            let points: Vec<_> = self.held.iter().map(|name| format!("{name}=hold:{}", hold.display())).collect();
+            let points: Vec<_> = self
+                .held
+                .iter()
+                .map(|name| format!("{name}=hold:{}", hold.display()))
+                .collect();
             self = self.failpoint(&points.join(","));
         }
         fs::write(folder.path().join("lifeboat.toml"), &self.settings).unwrap();
