@@ -28,12 +28,8 @@ fn an_archive_is_sound_to_unzip_python_and_java() {
     let path = archive_of(&server, &options);
     let path = path.to_str().unwrap();
 
-    unzip(&["-t", path])
-        .success()
-        .says(&["No errors detected in compressed data"]);
-    python_common(&[&script("judge_archive.py"), path])
-        .success()
-        .says(&["entries are as the manifest says"]);
+    unzip(&["-t", path]).success().says(&["No errors detected in compressed data"]);
+    python_common(&[&script("judge_archive.py"), path]).success().says(&["entries are as the manifest says"]);
 
     let java = java(&[&script("JudgeArchive.java"), path]).success();
     let seen: BTreeMap<&str, &str> = java
@@ -45,18 +41,10 @@ fn an_archive_is_sound_to_unzip_python_and_java() {
     let manifest = unzip(&["-p", path, "manifest.json"]).success();
     let manifest: Value = serde_json::from_str(&manifest.stdout).unwrap();
     let entries = manifest["entries"].as_array().unwrap();
-    assert_eq!(
-        seen.len(),
-        entries.len() + 2,
-        "and the manifest, and its signature"
-    );
+    assert_eq!(seen.len(), entries.len() + 2, "and the manifest, and its signature");
     for entry in entries {
         let name = entry["path"].as_str().unwrap();
-        assert_eq!(
-            Some(&entry["sha256"].as_str().unwrap()),
-            seen.get(name),
-            "{name}"
-        );
+        assert_eq!(Some(&entry["sha256"].as_str().unwrap()), seen.get(name), "{name}");
     }
 }
 
@@ -67,8 +55,7 @@ fn unpacked_files_have_the_hashes_of_the_manifest() {
     let folder = server.scratch().join("unpacked");
     unzip(&["-q", path.to_str().unwrap(), "-d", folder.to_str().unwrap()]).success();
 
-    let manifest: Value =
-        serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    let manifest: Value = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
     for entry in manifest["entries"].as_array().unwrap() {
         let name = entry["path"].as_str().unwrap();
         if name.ends_with('/') {
@@ -98,11 +85,7 @@ fn no_secret_stands_in_an_archive_in_clear() {
             }
             let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
             for secret in ["Sesam", "zweite Zeile", crate::harness::ADMIN_PASSWORD] {
-                assert!(
-                    !text.contains(secret),
-                    "`{}` holds a secret",
-                    path.display()
-                );
+                assert!(!text.contains(secret), "`{}` holds a secret", path.display());
             }
         }
     }

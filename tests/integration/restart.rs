@@ -27,13 +27,8 @@ fn state_and_snapshots_survive_a_stop_and_a_kill() {
 #[test]
 fn a_create_that_was_killed_is_failed_and_leaves_nothing() {
     for failpoint in ["create:collecting", "create:publishing"] {
-        let mut server = TestServer::builder()
-            .failpoint(&format!("{failpoint}=kill"))
-            .start();
-        let execution = server
-            .api()
-            .put("snapshots/nightly", &json!({}))
-            .expect(201);
+        let mut server = TestServer::builder().failpoint(&format!("{failpoint}=kill")).start();
+        let execution = server.api().put("snapshots/nightly", &json!({})).expect(201);
         server.wait_until_killed();
         server.restart();
 
@@ -44,11 +39,7 @@ fn a_create_that_was_killed_is_failed_and_leaves_nothing() {
         assert_eq!(snapshot["status"], "failed", "{failpoint}");
         assert_ne!(snapshot["error"], "", "{failpoint}");
         assert_eq!(server.files_in("tmp"), Vec::<String>::new(), "{failpoint}");
-        assert_eq!(
-            server.files_in("archives"),
-            Vec::<String>::new(),
-            "{failpoint}"
-        );
+        assert_eq!(server.files_in("archives"), Vec::<String>::new(), "{failpoint}");
         api.delete("snapshots/nightly").expect(200);
         api.create_snapshot("nightly", &json!({}));
     }
@@ -56,40 +47,28 @@ fn a_create_that_was_killed_is_failed_and_leaves_nothing() {
 
 #[test]
 fn a_restore_that_was_killed_leaves_the_old_state_or_the_new_one() {
-    for (failpoint, is_done) in [
-        ("restore:staging", false),
-        ("restore:swapping", true),
-        ("restore:swapped", true),
-    ] {
-        let mut server = TestServer::builder()
-            .failpoint(&format!("{failpoint}=kill"))
-            .start();
+    for (failpoint, is_done) in
+        [("restore:staging", false), ("restore:swapping", true), ("restore:swapped", true)]
+    {
+        let mut server = TestServer::builder().failpoint(&format!("{failpoint}=kill")).start();
         let api = server.api();
         fill(&api);
         api.create_snapshot("nightly", &json!({}));
         let saved = inventory(&api);
-        api.put("secrets/later", &json!({ "value": "x" }))
-            .expect(200);
+        api.put("secrets/later", &json!({ "value": "x" })).expect(200);
         let later = inventory(&api);
 
-        let execution = api
-            .post("snapshots/nightly/restore", &json!({ "force": true }))
-            .expect(200);
+        let execution = api.post("snapshots/nightly/restore", &json!({ "force": true })).expect(200);
         server.wait_until_killed();
         server.restart();
 
         let api = server.api();
         let ended = api.wait_for_end(&execution);
-        let (status, state) = if is_done {
-            ("terminated", &saved)
-        } else {
-            ("failed", &later)
-        };
+        let (status, state) = if is_done { ("terminated", &saved) } else { ("failed", &later) };
         assert_eq!(ended["status"], status, "{failpoint}: {ended:#}");
         assert_eq!(&inventory(&api), state, "{failpoint}");
         assert_no_restore_runs(&api);
-        api.put("secrets/afterwards", &json!({ "value": "x" }))
-            .expect(200);
+        api.put("secrets/afterwards", &json!({ "value": "x" })).expect(200);
     }
 }
 

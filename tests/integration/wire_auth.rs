@@ -12,19 +12,11 @@ use crate::harness::{ADMIN_PASSWORD, Api, TestServer};
 fn calls_without_or_with_wrong_credentials_get_401() {
     let server = TestServer::start();
     let nobody = Api::new(server.port());
-    let message = nobody
-        .get("snapshots")
-        .expect_error(401, "unauthorized_error");
-    assert_eq!(
-        message,
-        "User unauthorized: No authentication info provided"
-    );
+    let message = nobody.get("snapshots").expect_error(401, "unauthorized_error");
+    assert_eq!(message, "User unauthorized: No authentication info provided");
     for (user, password) in [("admin", "wrong"), ("ghost", ADMIN_PASSWORD)] {
-        let message = nobody
-            .clone()
-            .login(user, password)
-            .get("snapshots")
-            .expect_error(401, "unauthorized_error");
+        let message =
+            nobody.clone().login(user, password).get("snapshots").expect_error(401, "unauthorized_error");
         assert_eq!(
             message,
             format!(
@@ -34,19 +26,9 @@ fn calls_without_or_with_wrong_credentials_get_401() {
         );
     }
     for token in ["nonsense", "ctok-00000000-0000", "ctok-abc-def"] {
-        nobody
-            .clone()
-            .token(token)
-            .get("snapshots")
-            .expect_error(401, "unauthorized_error");
+        nobody.clone().token(token).get("snapshots").expect_error(401, "unauthorized_error");
     }
-    for path in [
-        "/api/version",
-        "status",
-        "blueprints",
-        "executions",
-        "version",
-    ] {
+    for path in ["/api/version", "status", "blueprints", "executions", "version"] {
         assert_eq!(nobody.get(path).status, 401, "{path}");
     }
     assert_eq!(nobody.get("/service/health").status, 200);
@@ -67,19 +49,11 @@ fn a_token_stands_for_its_user_until_it_is_taken_away() {
     let by_token = Api::new(server.port()).token(value);
     by_token.get("snapshots").expect(200);
     // Both are accepted in basic auth.
-    Api::new(server.port())
-        .login("admin", value)
-        .get("snapshots")
-        .expect(200);
+    Api::new(server.port()).login("admin", value).get("snapshots").expect(200);
 
     let id = token["id"].as_str().unwrap();
-    assert!(matches!(
-        api.delete(&format!("tokens/{id}")).status,
-        200 | 204
-    ));
-    by_token
-        .get("snapshots")
-        .expect_error(401, "unauthorized_error");
+    assert!(matches!(api.delete(&format!("tokens/{id}")).status, 200 | 204));
+    by_token.get("snapshots").expect_error(401, "unauthorized_error");
 }
 
 #[test]
@@ -96,9 +70,8 @@ fn both_alphabets_of_base64_are_taken() {
         base64::Engine::encode(&url_safe, format!("jo:{password}")),
     ] {
         let api = Api::new(server.port());
-        let request = api
-            .request(Method::GET, "snapshots")
-            .header("Authorization", format!("Basic {encoded}"));
+        let request =
+            api.request(Method::GET, "snapshots").header("Authorization", format!("Basic {encoded}"));
         assert_eq!(api.send(request).status, 200, "{encoded}");
     }
 }
@@ -113,9 +86,7 @@ fn only_system_administrators_touch_snapshots() {
         api.put("users", &user).expect(201);
         let member = json!({ "tenant_name": "default_tenant", "username": role, "role": role });
         api.put("tenants/users", &member).expect(200);
-        let caller = Api::new(server.port())
-            .login(role, "password-123")
-            .tenant("default_tenant");
+        let caller = Api::new(server.port()).login(role, "password-123").tenant("default_tenant");
         caller.get("blueprints").expect(200);
         for (method, path, permission) in [
             (Method::GET, "snapshots", "snapshot_list"),
@@ -123,16 +94,8 @@ fn only_system_administrators_touch_snapshots() {
             (Method::PUT, "snapshots/mine", "snapshot_create"),
             (Method::DELETE, "snapshots/nightly", "snapshot_delete"),
             (Method::PATCH, "snapshots/nightly", "snapshot_status_update"),
-            (
-                Method::POST,
-                "snapshots/nightly/restore",
-                "snapshot_restore",
-            ),
-            (
-                Method::GET,
-                "snapshots/nightly/archive",
-                "snapshot_download",
-            ),
+            (Method::POST, "snapshots/nightly/restore", "snapshot_restore"),
+            (Method::GET, "snapshots/nightly/archive", "snapshot_download"),
             (Method::PUT, "snapshots/mine/archive", "snapshot_upload"),
         ] {
             let reply = caller.send(caller.request(method, path).json(&json!({})));
@@ -155,15 +118,8 @@ fn no_tenant_means_the_default_one_and_an_unknown_one_is_refused() {
     api.create_snapshot("nightly", &json!({}));
     let named = api.clone().tenant("default_tenant");
     assert_eq!(named.get("snapshots").items(), api.get("snapshots").items());
-    let message = api
-        .clone()
-        .tenant("nowhere")
-        .get("snapshots")
-        .expect_error(403, "forbidden_error");
-    assert_eq!(
-        message,
-        "Authorization failed: Tried to authenticate with invalid tenant name: nowhere"
-    );
+    let message = api.clone().tenant("nowhere").get("snapshots").expect_error(403, "forbidden_error");
+    assert_eq!(message, "Authorization failed: Tried to authenticate with invalid tenant name: nowhere");
     // A user who is no member of a tenant sees nothing of it.
     api.post("tenants/north", &json!({})).expect(201);
     let user = json!({ "username": "jo", "password": "password-123", "role": "default" });
@@ -174,9 +130,8 @@ fn no_tenant_means_the_default_one_and_an_unknown_one_is_refused() {
 
 #[test]
 fn a_browser_may_call_from_an_allowed_origin_only() {
-    let server = TestServer::builder()
-        .settings("[cors]\nallowed_origins = [\"https://console.example\"]")
-        .start();
+    let server =
+        TestServer::builder().settings("[cors]\nallowed_origins = [\"https://console.example\"]").start();
     // jQuery's `crossDomain` call with a content type asks first, without credentials.
     let preflight = |origin: &str| -> (u16, HeaderMap) {
         let api = Api::new(server.port());
@@ -184,25 +139,16 @@ fn a_browser_may_call_from_an_allowed_origin_only() {
             api.request(Method::OPTIONS, "/api/v2.1/snapshots/nightly")
                 .header("Origin", origin)
                 .header("Access-Control-Request-Method", "PUT")
-                .header(
-                    "Access-Control-Request-Headers",
-                    "content-type,authorization,tenant",
-                ),
+                .header("Access-Control-Request-Headers", "content-type,authorization,tenant"),
         );
         (reply.status, reply.headers)
     };
     let (status, headers) = preflight("https://console.example");
     assert!(matches!(status, 200 | 204), "{status}");
-    assert_eq!(
-        headers["access-control-allow-origin"],
-        "https://console.example"
-    );
+    assert_eq!(headers["access-control-allow-origin"], "https://console.example");
     let methods = headers["access-control-allow-methods"].to_str().unwrap();
     assert!(methods.contains("PUT"), "{methods}");
-    let allowed = headers["access-control-allow-headers"]
-        .to_str()
-        .unwrap()
-        .to_lowercase();
+    let allowed = headers["access-control-allow-headers"].to_str().unwrap().to_lowercase();
     for name in ["content-type", "authorization", "tenant"] {
         assert!(allowed.contains(name), "{allowed}");
     }
@@ -216,8 +162,5 @@ fn a_browser_may_call_from_an_allowed_origin_only() {
             .header("Content-Type", "application/json"),
     );
     assert_eq!(reply.status, 200);
-    assert_eq!(
-        reply.header("access-control-allow-origin"),
-        "https://console.example"
-    );
+    assert_eq!(reply.header("access-control-allow-origin"), "https://console.example");
 }

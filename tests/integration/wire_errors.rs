@@ -56,10 +56,7 @@ fn unknown_routes_and_methods_answer_in_the_form_of_the_face() {
     }
     let reply = api.send(api.request(Method::POST, "snapshots/a"));
     let body = reply.expect(405);
-    assert!(
-        body["message"].is_string() && body["error_code"].is_string(),
-        "{body:#}"
-    );
+    assert!(body["message"].is_string() && body["error_code"].is_string(), "{body:#}");
 }
 
 #[test]
@@ -68,22 +65,10 @@ fn unknown_things_are_named_in_cloudifys_words() {
     let api = server.api();
     let uuid = "00000000-0000-4000-8000-000000000000";
     for (path, words) in [
-        (
-            "snapshots/x".to_owned(),
-            "Requested `Snapshot` with ID `x` was not found",
-        ),
-        (
-            "blueprints/x".to_owned(),
-            "Requested `Blueprint` with ID `x` was not found",
-        ),
-        (
-            "deployments/x".to_owned(),
-            "Requested `Deployment` with ID `x` was not found",
-        ),
-        (
-            format!("executions/{uuid}"),
-            "Requested `Execution` with ID `",
-        ),
+        ("snapshots/x".to_owned(), "Requested `Snapshot` with ID `x` was not found"),
+        ("blueprints/x".to_owned(), "Requested `Blueprint` with ID `x` was not found"),
+        ("deployments/x".to_owned(), "Requested `Deployment` with ID `x` was not found"),
+        (format!("executions/{uuid}"), "Requested `Execution` with ID `"),
     ] {
         let message = api.get(&path).expect_error(404, "not_found_error");
         assert!(message.contains(words), "{message}");
@@ -94,9 +79,7 @@ fn unknown_things_are_named_in_cloudifys_words() {
         (Method::DELETE, "snapshots/x"),
         (Method::PATCH, "snapshots/x"),
     ] {
-        let request = api
-            .request(method, path)
-            .json(&json!({ "status": "failed" }));
+        let request = api.request(method, path).json(&json!({ "status": "failed" }));
         api.send(request).expect_error(404, "not_found_error");
     }
 }
@@ -106,13 +89,8 @@ fn a_used_id_is_named_in_cloudifys_words() {
     let server = TestServer::start();
     let api = server.api();
     api.create_snapshot("nightly", &json!({}));
-    let message = api
-        .put("snapshots/nightly", &json!({}))
-        .expect_error(409, "conflict_error");
-    assert!(
-        message.contains("<Snapshot id=`nightly` tenant=`default_tenant`> already exists"),
-        "{message}"
-    );
+    let message = api.put("snapshots/nightly", &json!({})).expect_error(409, "conflict_error");
+    assert!(message.contains("<Snapshot id=`nightly` tenant=`default_tenant`> already exists"), "{message}");
 }
 
 #[test]
@@ -124,10 +102,7 @@ fn errors_tell_nothing_of_the_server() {
     let replies = [
         api.get("snapshots/x"),
         api.put("snapshots/0", &json!({})),
-        api.send(
-            api.request(Method::PUT, "snapshots/x/archive")
-                .body("no zip"),
-        ),
+        api.send(api.request(Method::PUT, "snapshots/x/archive").body("no zip")),
         Api::new(server.port()).get("snapshots"),
     ];
     for reply in replies {
@@ -144,23 +119,17 @@ fn writes_wait_while_a_restore_runs_and_reads_go_on() {
     let server = TestServer::builder().holding("restore:staging").start();
     let api = server.api();
     api.create_snapshot("nightly", &json!({}));
-    let execution = api
-        .post("snapshots/nightly/restore", &json!({}))
-        .expect(200);
+    let execution = api.post("snapshots/nightly/restore", &json!({})).expect(200);
     api.wait_for_status(&execution, "started");
 
-    let message = api
-        .put("secrets/new", &json!({ "value": "x" }))
-        .expect_error(503, "maintenance_mode_active");
+    let message =
+        api.put("secrets/new", &json!({ "value": "x" })).expect_error(503, "maintenance_mode_active");
     assert!(message.contains("maintenance mode"), "{message}");
     api.get("secrets").expect(200);
     api.get("snapshots").expect(200);
-    api.put("snapshots/other", &json!({}))
-        .expect_error(400, "existing_running_execution_error");
+    api.put("snapshots/other", &json!({})).expect_error(400, "existing_running_execution_error");
     assert_eq!(api.get("snapshots/other").status, 404, "no record is left");
-    let message = api
-        .delete("snapshots/nightly")
-        .expect_error(400, "snapshot_action_error");
+    let message = api.delete("snapshots/nightly").expect_error(400, "snapshot_action_error");
     assert!(message.contains("restore_snapshot"), "{message}");
 
     server.release();

@@ -43,38 +43,19 @@ fn events_of_a_create_have_every_key_that_cfy_reads() {
     let events: Vec<_> = items
         .iter()
         .filter(|item| item["type"] == "cloudify_event")
-        .map(|item| {
-            (
-                item["event_type"].as_str().unwrap(),
-                item["message"].as_str().unwrap(),
-            )
-        })
+        .map(|item| (item["event_type"].as_str().unwrap(), item["message"].as_str().unwrap()))
         .collect();
-    assert_eq!(
-        events.first(),
-        Some(&(
-            "workflow_started",
-            "Starting 'create_snapshot' workflow execution"
-        ))
-    );
+    assert_eq!(events.first(), Some(&("workflow_started", "Starting 'create_snapshot' workflow execution")));
     assert_eq!(
         events.last(),
-        Some(&(
-            "workflow_succeeded",
-            "'create_snapshot' workflow execution succeeded"
-        ))
+        Some(&("workflow_succeeded", "'create_snapshot' workflow execution succeeded"))
     );
-    let times: Vec<_> = items
-        .iter()
-        .map(|item| item["reported_timestamp"].to_string())
-        .collect();
+    let times: Vec<_> = items.iter().map(|item| item["reported_timestamp"].to_string()).collect();
     assert!(times.is_sorted(), "{times:?}");
 
     let only_events = api.get(&format!("events?execution_id={id}&type=cloudify_event"));
     assert_eq!(only_events.items().len(), events.len());
-    let page = api
-        .get(&format!("events?execution_id={id}&_offset=1&_size=1"))
-        .expect(200);
+    let page = api.get(&format!("events?execution_id={id}&_offset=1&_size=1")).expect(200);
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
     assert_eq!(page["metadata"]["pagination"]["offset"], 1);
 }
@@ -91,7 +72,7 @@ fn system_workflows_are_listed_only_when_asked_for() {
         "is_system_workflow=true",
     ] {
         let items = api.get(&format!("executions?{query}")).items();
-        assert_eq!(items, [created.clone()], "{query}");
+        assert_eq!(items, std::slice::from_ref(&created), "{query}");
     }
     let projected = api.get(&format!(
         "executions/{}?_include=id,workflow_id,status_display",
@@ -129,16 +110,11 @@ fn cancel_takes_only_known_actions_on_what_can_be_cancelled() {
     let id = execution["id"].as_str().unwrap();
     let act = |action: &str| api.post(&format!("executions/{id}"), &json!({ "action": action }));
     let message = act("dance").expect_error(400, "bad_parameters_error");
-    assert!(
-        message.contains("Invalid action: dance, Valid action values are:"),
-        "{message}"
-    );
+    assert!(message.contains("Invalid action: dance, Valid action values are:"), "{message}");
     for (action, verb) in [("cancel", "cancel"), ("force-cancel", "force-cancel")] {
         let message = act(action).expect_error(400, "illegal_action_error");
         assert!(
-            message.contains(&format!(
-                "Can't {verb} execution {id} because it's in status terminated"
-            )),
+            message.contains(&format!("Can't {verb} execution {id} because it's in status terminated")),
             "{message}"
         );
     }
@@ -152,13 +128,10 @@ fn a_queued_create_is_cancelled_before_it_begins() {
     let api = server.api();
     let first = api.put("snapshots/first", &json!({})).expect(201);
     api.wait_for_status(&first, "started");
-    let second = api
-        .put("snapshots/second", &json!({ "queue": true }))
-        .expect(201);
+    let second = api.put("snapshots/second", &json!({ "queue": true })).expect(201);
     assert_eq!(second["status"], "queued");
     let id = second["id"].as_str().unwrap();
-    api.post(&format!("executions/{id}"), &json!({ "action": "cancel" }))
-        .expect(200);
+    api.post(&format!("executions/{id}"), &json!({ "action": "cancel" })).expect(200);
     let ended = api.wait_for_end(&second);
     assert_eq!(ended["status"], "cancelled", "{ended:#}");
     assert_eq!(api.get("snapshots/second").expect(200)["status"], "failed");
@@ -172,23 +145,14 @@ fn a_restore_is_cancelled_while_it_stages_and_touches_nothing() {
     let api = server.api();
     fill(&api);
     api.create_snapshot("nightly", &json!({}));
-    api.put("secrets/later", &json!({ "value": "x" }))
-        .expect(200);
+    api.put("secrets/later", &json!({ "value": "x" })).expect(200);
     let before = crate::harness::inventory(&api);
-    let execution = api
-        .post("snapshots/nightly/restore", &json!({ "force": true }))
-        .expect(200);
+    let execution = api.post("snapshots/nightly/restore", &json!({ "force": true })).expect(200);
     api.wait_for_status(&execution, "started");
     let id = execution["id"].as_str().unwrap();
-    let cancelled = api
-        .post(&format!("executions/{id}"), &json!({ "action": "cancel" }))
-        .expect(200);
-    assert!(
-        ["cancelling", "cancelled"].contains(&cancelled["status"].as_str().unwrap()),
-        "{cancelled:#}"
-    );
+    let cancelled = api.post(&format!("executions/{id}"), &json!({ "action": "cancel" })).expect(200);
+    assert!(["cancelling", "cancelled"].contains(&cancelled["status"].as_str().unwrap()), "{cancelled:#}");
     assert_eq!(api.wait_for_end(&execution)["status"], "cancelled");
     assert_eq!(crate::harness::inventory(&api), before);
-    api.put("secrets/afterwards", &json!({ "value": "x" }))
-        .expect(200);
+    api.put("secrets/afterwards", &json!({ "value": "x" })).expect(200);
 }

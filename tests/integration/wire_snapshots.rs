@@ -53,13 +53,10 @@ fn is_time(value: &Value) -> bool {
     let text = value.as_str().unwrap_or_default();
     let form = "dddd-dd-ddTdd:dd:dd.dddZ";
     text.len() == form.len()
-        && text
-            .chars()
-            .zip(form.chars())
-            .all(|(found, wanted)| match wanted {
-                'd' => found.is_ascii_digit(),
-                other => found == other,
-            })
+        && text.chars().zip(form.chars()).all(|(found, wanted)| match wanted {
+            'd' => found.is_ascii_digit(),
+            other => found == other,
+        })
 }
 
 fn ids(api: &Api, query: &str) -> Vec<String> {
@@ -74,12 +71,7 @@ fn ids(api: &Api, query: &str) -> Vec<String> {
 fn create_get_and_delete_give_the_records_that_cloudify_gives() {
     let server = TestServer::start();
     let api = server.api().tenant("default_tenant");
-    let execution = api
-        .put(
-            "snapshots/nightly",
-            &json!({ "include_credentials": false }),
-        )
-        .expect(201);
+    let execution = api.put("snapshots/nightly", &json!({ "include_credentials": false })).expect(201);
     assert_has(&EXECUTION_FIELDS, &execution);
     assert_eq!(execution["workflow_id"], "create_snapshot");
     assert_eq!(execution["deployment_id"], Value::Null);
@@ -91,10 +83,7 @@ fn create_get_and_delete_give_the_records_that_cloudify_gives() {
     let ended = api.wait_for_end(&execution);
     assert_eq!(ended["status"], "terminated", "{ended:#}");
     assert_eq!(ended["status_display"], "completed");
-    assert!(
-        is_time(&ended["started_at"]) && is_time(&ended["ended_at"]),
-        "{ended:#}"
-    );
+    assert!(is_time(&ended["started_at"]) && is_time(&ended["ended_at"]), "{ended:#}");
 
     let snapshot = api.get("snapshots/nightly").expect(200);
     assert_has(&SNAPSHOT_FIELDS, &snapshot);
@@ -110,15 +99,9 @@ fn create_get_and_delete_give_the_records_that_cloudify_gives() {
     assert!(snapshot["size_bytes"].as_u64().unwrap() > 0);
     assert_eq!(snapshot["execution_id"], execution["id"]);
 
-    assert_eq!(
-        api.delete("snapshots/nightly").expect(200),
-        snapshot,
-        "the former record"
-    );
-    api.get("snapshots/nightly")
-        .expect_error(404, "not_found_error");
-    api.delete("snapshots/nightly")
-        .expect_error(404, "not_found_error");
+    assert_eq!(api.delete("snapshots/nightly").expect(200), snapshot, "the former record");
+    api.get("snapshots/nightly").expect_error(404, "not_found_error");
+    api.delete("snapshots/nightly").expect_error(404, "not_found_error");
 }
 
 #[test]
@@ -130,7 +113,7 @@ fn every_version_of_the_api_answers_alike_but_v1_knows_no_snapshots() {
     for version in ["v2", "v2.1", "v3", "v3.1"] {
         let path = format!("/api/{version}/snapshots");
         assert_eq!(api.get(&format!("{path}/nightly")).expect(200), newest);
-        assert_eq!(api.get(&path).items(), [newest.clone()]);
+        assert_eq!(api.get(&path).items(), std::slice::from_ref(&newest));
     }
     assert_eq!(api.get("/api/v1/snapshots").status, 404);
 }
@@ -169,30 +152,17 @@ fn lists_are_sorted_paged_filtered_searched_and_projected() {
     assert_eq!(ids(&api, "?id=a2&status=created"), ["a2"]);
     assert_eq!(ids(&api, "?status=failed"), Vec::<String>::new());
     assert_eq!(ids(&api, "?_search=A"), ["a2"]);
-    assert_eq!(
-        ids(
-            &api,
-            "?_all_tenants=True&_offset=0&_size=1000&_sort=created_at"
-        )
-        .len(),
-        3
-    );
+    assert_eq!(ids(&api, "?_all_tenants=True&_offset=0&_size=1000&_sort=created_at").len(), 3);
     assert_eq!(ids(&api, "?_all_tenants=false").len(), 3);
 
     let page = api.get("snapshots?_offset=1&_size=1").expect(200);
     assert_eq!(page["items"][0]["id"], "a2");
-    assert_eq!(
-        page["metadata"]["pagination"],
-        json!({ "total": 3, "size": 1, "offset": 1 })
-    );
+    assert_eq!(page["metadata"]["pagination"], json!({ "total": 3, "size": 1, "offset": 1 }));
     assert_eq!(
         api.get("snapshots?_include=id%2Cstatus&id=a2").items(),
         [json!({ "id": "a2", "status": "created" })]
     );
-    assert_eq!(
-        api.get("snapshots/a2?_include=id").expect(200),
-        json!({ "id": "a2" })
-    );
+    assert_eq!(api.get("snapshots/a2?_include=id").expect(200), json!({ "id": "a2" }));
 }
 
 #[test]
@@ -200,38 +170,17 @@ fn wrong_list_parameters_are_named() {
     let server = TestServer::start();
     let api = server.api();
     for (query, code, words) in [
-        (
-            "_include=x",
-            "no_such_include_field_error",
-            "Include keys '['x']' do not exist",
-        ),
-        (
-            "_sort=x",
-            "bad_parameters_error",
-            "Sort keys '['x']' do not exist",
-        ),
-        (
-            "x=1",
-            "bad_parameters_error",
-            "Filter keys '['x']' do not exist",
-        ),
-        (
-            "_all_tenants=perhaps",
-            "bad_parameters_error",
-            "all_tenants must be <true/false>, got perhaps",
-        ),
+        ("_include=x", "no_such_include_field_error", "Include keys '['x']' do not exist"),
+        ("_sort=x", "bad_parameters_error", "Sort keys '['x']' do not exist"),
+        ("x=1", "bad_parameters_error", "Filter keys '['x']' do not exist"),
+        ("_all_tenants=perhaps", "bad_parameters_error", "all_tenants must be <true/false>, got perhaps"),
     ] {
-        let message = api
-            .get(&format!("snapshots?{query}"))
-            .expect_error(400, code);
+        let message = api.get(&format!("snapshots?{query}")).expect_error(400, code);
         assert!(message.contains(words), "{message}");
     }
     for query in ["_size=-1", "_size=x", "_offset=-1", "_offset=1.5"] {
         let body = api.get(&format!("snapshots?{query}")).expect(400);
-        assert_eq!(
-            body["error_code"], "bad_parameters_error",
-            "{query}: {body:#}"
-        );
+        assert_eq!(body["error_code"], "bad_parameters_error", "{query}: {body:#}");
         assert!(body["message"].is_string(), "{query}: {body:#}");
     }
 }
@@ -244,9 +193,8 @@ fn create_takes_options_from_the_body_or_the_query_in_every_spelling() {
     let bare = api.request(Method::PUT, "/api/v2.1/snapshots/bare");
     api.wait_for_end(&api.send(bare).expect(201));
     // jQuery and Python requests: a content type and no body.
-    let typed = api
-        .request(Method::PUT, "/api/v2.1/snapshots/typed")
-        .header("Content-Type", "application/json");
+    let typed =
+        api.request(Method::PUT, "/api/v2.1/snapshots/typed").header("Content-Type", "application/json");
     api.wait_for_end(&api.send(typed).expect(201));
     // With a charset, which Cloudify itself refuses.
     let charset = api
@@ -255,15 +203,10 @@ fn create_takes_options_from_the_body_or_the_query_in_every_spelling() {
         .body("{}");
     api.wait_for_end(&api.send(charset).expect(201));
     // CloudifyJS: options in the query, an empty object as the body.
-    let javascript = api.put(
-        "snapshots/javascript?include_metrics=true&include_credentials=false",
-        &json!({}),
-    );
+    let javascript =
+        api.put("snapshots/javascript?include_metrics=true&include_credentials=false", &json!({}));
     let javascript = api.wait_for_end(&javascript.expect(201));
-    assert_eq!(
-        javascript["parameters"]["include_metrics"], true,
-        "{javascript:#}"
-    );
+    assert_eq!(javascript["parameters"]["include_metrics"], true, "{javascript:#}");
     assert_eq!(javascript["parameters"]["include_credentials"], false);
     for (id, value) in [("word", json!("TRUE")), ("truth", json!(true))] {
         let execution = api.put(
@@ -271,10 +214,7 @@ fn create_takes_options_from_the_body_or_the_query_in_every_spelling() {
             &json!({ "include_metrics": value, "queue": "false", "unknown": [1] }),
         );
         let execution = api.wait_for_end(&execution.expect(201));
-        assert_eq!(
-            execution["parameters"]["include_metrics"], true,
-            "{execution:#}"
-        );
+        assert_eq!(execution["parameters"]["include_metrics"], true, "{execution:#}");
         assert_eq!(execution["status"], "terminated");
     }
 }
@@ -284,45 +224,26 @@ fn options_of_a_wrong_type_are_refused_and_leave_no_record() {
     let server = TestServer::start();
     let api = server.api();
     for (field, value, words) in [
-        (
-            "include_credentials",
-            json!("perhaps"),
-            "include_credentials must be <true/false>, got perhaps",
-        ),
-        (
-            "include_metrics",
-            json!(1),
-            "include_metrics must be <true/false>",
-        ),
+        ("include_credentials", json!("perhaps"), "include_credentials must be <true/false>, got perhaps"),
+        ("include_metrics", json!(1), "include_metrics must be <true/false>"),
         ("queue", json!("no"), "queue must be <true/false>, got no"),
         ("legacy", json!([]), "legacy must be <true/false>"),
         ("listener_timeout", json!("soon"), "listener_timeout must"),
     ] {
-        let message = api
-            .put("snapshots/odd", &json!({ field: value }))
-            .expect_error(400, "bad_parameters_error");
+        let message =
+            api.put("snapshots/odd", &json!({ field: value })).expect_error(400, "bad_parameters_error");
         assert!(message.contains(words), "{field}: {message}");
     }
     for body in ["{", "[]", "1", "nonsense"] {
-        let request = api
-            .request(Method::PUT, "snapshots/odd")
-            .header("Content-Type", "application/json")
-            .body(body);
+        let request =
+            api.request(Method::PUT, "snapshots/odd").header("Content-Type", "application/json").body(body);
         assert_eq!(api.send(request).status, 400, "{body}");
     }
     api.create_snapshot("nightly", &json!({}));
     for (field, value, words) in [
         ("force", json!("perhaps"), "force must be <true/false>"),
-        (
-            "timeout",
-            json!("x"),
-            "invalid parameter, should be int, got: x",
-        ),
-        (
-            "no_reboot",
-            json!(true),
-            "`no_reboot` is only relevant when `restore_certificates` is activated",
-        ),
+        ("timeout", json!("x"), "invalid parameter, should be int, got: x"),
+        ("no_reboot", json!(true), "`no_reboot` is only relevant when `restore_certificates` is activated"),
     ] {
         let message = api
             .post("snapshots/nightly/restore", &json!({ field: value }))
@@ -331,11 +252,7 @@ fn options_of_a_wrong_type_are_refused_and_leave_no_record() {
     }
     assert_eq!(ids(&api, ""), ["nightly"]);
     let executions = api.get("executions?_include_system_workflows=true").items();
-    assert_eq!(
-        executions.len(),
-        1,
-        "no execution of a refused call is left"
-    );
+    assert_eq!(executions.len(), 1, "no execution of a refused call is left");
 }
 
 #[test]
@@ -355,14 +272,10 @@ fn ids_follow_cloudifys_rules() {
         ("a%2Fb", "contains illegal characters"),
         ("%C3%A4", "contains illegal characters"),
         ("a%00", "contains illegal characters"),
-        (
-            too_long.as_str(),
-            "is too long. Maximum allowed length is 256 characters",
-        ),
+        (too_long.as_str(), "is too long. Maximum allowed length is 256 characters"),
     ] {
-        let message = api
-            .put(&format!("snapshots/{id}"), &json!({}))
-            .expect_error(400, "bad_parameters_error");
+        let message =
+            api.put(&format!("snapshots/{id}"), &json!({})).expect_error(400, "bad_parameters_error");
         assert!(message.contains(words), "{id}: {message}");
     }
 }
@@ -377,10 +290,7 @@ fn restore_needs_no_body_and_ignores_what_it_does_not_know() {
     assert_has(&EXECUTION_FIELDS, &execution);
     assert_eq!(execution["workflow_id"], "restore_snapshot");
     let ended = api.wait_for_end(&execution);
-    assert_eq!(
-        ended["status"], "terminated",
-        "an empty manager is clean: {ended:#}"
-    );
+    assert_eq!(ended["status"], "terminated", "an empty manager is clean: {ended:#}");
     let ended = api.restore_snapshot(
         "nightly",
         &json!({
@@ -398,21 +308,11 @@ fn a_status_is_set_only_to_what_it_may_become() {
     api.create_snapshot("nightly", &json!({}));
     let same = api.patch("snapshots/nightly", &json!({ "status": "created" }));
     assert_eq!(same.expect(200), Value::Null);
-    api.patch("snapshots/nightly", &json!({ "status": "splendid" }))
-        .expect(400);
-    api.patch("snapshots/nightly", &json!({ "status": "creating" }))
-        .expect(400);
-    let message = api
-        .patch("snapshots/nightly", &json!({}))
-        .expect_error(400, "bad_parameters_error");
-    assert!(
-        message.contains("Missing status in json request body"),
-        "{message}"
-    );
-    assert_eq!(
-        api.get("snapshots/nightly").expect(200)["status"],
-        "created"
-    );
+    api.patch("snapshots/nightly", &json!({ "status": "splendid" })).expect(400);
+    api.patch("snapshots/nightly", &json!({ "status": "creating" })).expect(400);
+    let message = api.patch("snapshots/nightly", &json!({})).expect_error(400, "bad_parameters_error");
+    assert!(message.contains("Missing status in json request body"), "{message}");
+    assert_eq!(api.get("snapshots/nightly").expect(200)["status"], "created");
 }
 
 #[test]
@@ -424,14 +324,9 @@ fn the_restore_status_is_open_to_everybody_and_says_nothing_else() {
     assert_eq!(nobody.get("snapshot-status").expect(200), idle);
 
     api.create_snapshot("nightly", &json!({}));
-    let execution = api
-        .post("snapshots/nightly/restore", &json!({}))
-        .expect(200);
+    let execution = api.post("snapshots/nightly/restore", &json!({})).expect(200);
     api.wait_for_status(&execution, "started");
-    assert_eq!(
-        nobody.get("snapshot-status").expect(200),
-        json!({ "status": "running" })
-    );
+    assert_eq!(nobody.get("snapshot-status").expect(200), json!({ "status": "running" }));
     server.release();
     api.wait_for_end(&execution);
     assert_eq!(nobody.get("snapshot-status").expect(200), idle);

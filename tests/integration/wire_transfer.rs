@@ -11,7 +11,7 @@ use reqwest::blocking::Body;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{ADMIN_PASSWORD, Api, FileServer, TestServer, eventually, fill, write_zip};
+use crate::harness::{ADMIN_PASSWORD, Api, FileServer, TestServer, eventually, fill, form, write_zip};
 
 /// A server with one snapshot `nightly`, and its archive.
 fn server_with_archive() -> (TestServer, Vec<u8>) {
@@ -24,10 +24,7 @@ fn server_with_archive() -> (TestServer, Vec<u8>) {
 
 fn ids(api: &Api) -> Vec<String> {
     let items = api.get("snapshots").items();
-    items
-        .iter()
-        .map(|item| item["id"].as_str().unwrap().to_owned())
-        .collect()
+    items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -35,16 +32,12 @@ fn a_download_has_the_headers_that_the_clients_need() {
     let (server, archive) = server_with_archive();
     let api = server.api();
     let reply = api.send(
-        api.request(Method::GET, "snapshots/nightly/archive")
-            .header("Accept-Encoding", "gzip, deflate"),
+        api.request(Method::GET, "snapshots/nightly/archive").header("Accept-Encoding", "gzip, deflate"),
     );
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("content-type"), "application/octet-stream");
     assert_eq!(reply.header("content-length"), archive.len().to_string());
-    assert!(
-        reply.headers.get("content-encoding").is_none(),
-        "never compressed again"
-    );
+    assert!(reply.headers.get("content-encoding").is_none(), "never compressed again");
     let disposition = reply.header("content-disposition");
     assert!(disposition.starts_with("attachment"), "{disposition}");
     let name = disposition.split("filename=").nth(1).unwrap();
@@ -55,10 +48,7 @@ fn a_download_has_the_headers_that_the_clients_need() {
 
     let snapshot = api.get("snapshots/nightly").expect(200);
     assert_eq!(snapshot["size_bytes"], archive.len());
-    assert_eq!(
-        snapshot["sha256"],
-        hex::encode(Sha256::digest(&archive)).as_str()
-    );
+    assert_eq!(snapshot["sha256"], hex::encode(Sha256::digest(&archive)).as_str());
 }
 
 #[test]
@@ -66,8 +56,7 @@ fn parts_of_an_archive_can_be_asked_for() {
     let (server, archive) = server_with_archive();
     let api = server.api();
     let path = "snapshots/nightly/archive";
-    let with =
-        |name: &str, value: &str| api.send(api.request(Method::GET, path).header(name, value));
+    let with = |name: &str, value: &str| api.send(api.request(Method::GET, path).header(name, value));
     let length = archive.len();
 
     for (range, from, to) in [
@@ -78,10 +67,7 @@ fn parts_of_an_archive_can_be_asked_for() {
     ] {
         let reply = with("Range", &range);
         assert_eq!(reply.status, 206, "{range}");
-        assert_eq!(
-            reply.header("content-range"),
-            format!("bytes {from}-{}/{length}", to - 1)
-        );
+        assert_eq!(reply.header("content-range"), format!("bytes {from}-{}/{length}", to - 1));
         assert_eq!(reply.body, archive[from..to], "{range}");
     }
     let reply = with("Range", &format!("bytes={length}-"));
@@ -96,17 +82,11 @@ fn parts_of_an_archive_can_be_asked_for() {
     let tag = head.header("etag").to_owned();
     assert_eq!(with("If-None-Match", &tag).status, 304);
     assert_eq!(with("If-None-Match", "\"other\"").status, 200);
-    let resumed = api.send(
-        api.request(Method::GET, path)
-            .header("Range", "bytes=5-")
-            .header("If-Range", &tag),
-    );
+    let resumed =
+        api.send(api.request(Method::GET, path).header("Range", "bytes=5-").header("If-Range", &tag));
     assert_eq!(resumed.status, 206);
-    let changed = api.send(
-        api.request(Method::GET, path)
-            .header("Range", "bytes=5-")
-            .header("If-Range", "\"other\""),
-    );
+    let changed =
+        api.send(api.request(Method::GET, path).header("Range", "bytes=5-").header("If-Range", "\"other\""));
     assert_eq!(changed.status, 200, "the whole, when it is another file");
     assert_eq!(changed.body, archive);
 }
@@ -121,9 +101,7 @@ fn an_archive_can_be_sent_raw_chunked_or_as_a_form_under_any_content_type() {
     let mut sent = |describe: &str, build: &dyn Fn(&str) -> reqwest::blocking::RequestBuilder| {
         number += 1;
         let id = format!("{number}-sent");
-        let snapshot = api
-            .send(build(&format!("snapshots/{id}/archive")))
-            .expect(201);
+        let snapshot = api.send(build(&format!("snapshots/{id}/archive"))).expect(201);
         assert_eq!(snapshot["id"], id.as_str(), "{describe}");
         assert_eq!(snapshot["status"], "uploaded", "{describe}");
         assert_eq!(snapshot["error"], "", "{describe}");
@@ -147,19 +125,15 @@ fn an_archive_can_be_sent_raw_chunked_or_as_a_form_under_any_content_type() {
                 None => request,
             }
         };
-        sent(&format!("raw, {content_type:?}"), &|path| {
-            typed(path).body(archive.clone())
-        });
+        sent(&format!("raw, {content_type:?}"), &|path| typed(path).body(archive.clone()));
         sent(&format!("chunked, {content_type:?}"), &|to| {
             typed(to).body(Body::new(fs::File::open(&path).unwrap()))
         });
     }
     for field in ["snapshot_archive", "file", "blueprint_archive"] {
         sent(&format!("a form with `{field}`"), &|to| {
-            let form = reqwest::blocking::multipart::Form::new()
-                .file(field.to_owned(), &path)
-                .unwrap();
-            api.request(Method::PUT, to).multipart(form)
+            let (content_type, body) = form(&[(field, Some("archive.zip"), &archive)]);
+            api.request(Method::PUT, to).header("Content-Type", content_type).body(body)
         });
     }
 }
@@ -179,27 +153,12 @@ fn what_is_no_archive_is_refused_and_not_kept() {
         ("a changed byte", flipped),
         ("a tail", [archive.clone(), b"tail".to_vec()].concat()),
         ("no metadata", write_zip(&[("a", b"b")])),
-        (
-            "metadata that is no object",
-            write_zip(&[("metadata.json", b"[]")]),
-        ),
-        (
-            "metadata without a version",
-            write_zip(&[("metadata.json", b"{}")]),
-        ),
-        (
-            "a climbing name",
-            write_zip(&[("metadata.json", metadata), ("../x", b"")]),
-        ),
-        (
-            "an absolute name",
-            write_zip(&[("metadata.json", metadata), ("/x", b"")]),
-        ),
+        ("metadata that is no object", write_zip(&[("metadata.json", b"[]")])),
+        ("metadata without a version", write_zip(&[("metadata.json", b"{}")])),
+        ("a climbing name", write_zip(&[("metadata.json", metadata), ("../x", b"")])),
+        ("an absolute name", write_zip(&[("metadata.json", metadata), ("/x", b"")])),
     ] {
-        let reply = api.send(
-            api.request(Method::PUT, "snapshots/odd/archive")
-                .body(bytes),
-        );
+        let reply = api.send(api.request(Method::PUT, "snapshots/odd/archive").body(bytes));
         let message = reply.expect(400)["message"].as_str().unwrap().to_owned();
         assert!(!message.is_empty(), "{what}");
         assert_eq!(ids(&api), ["nightly"], "{what}");
@@ -212,10 +171,8 @@ fn what_is_no_archive_is_refused_and_not_kept() {
 fn an_upload_that_breaks_off_leaves_nothing() {
     let (server, archive) = server_with_archive();
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
-    let credentials = base64::Engine::encode(
-        &base64::engine::general_purpose::STANDARD,
-        format!("admin:{ADMIN_PASSWORD}"),
-    );
+    let credentials =
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("admin:{ADMIN_PASSWORD}"));
     write!(
         stream,
         "PUT /api/v3.1/snapshots/broken/archive HTTP/1.1\r\nHost: x\r\n\
@@ -232,12 +189,9 @@ fn an_upload_that_breaks_off_leaves_nothing() {
     });
     stream.shutdown(Shutdown::Both).unwrap();
     eventually("the record and the file are gone", 30, || {
-        (api.get("snapshots/broken").status == 404 && server.files_in("tmp").is_empty())
-            .then_some(())
+        (api.get("snapshots/broken").status == 404 && server.files_in("tmp").is_empty()).then_some(())
     });
-    let again = api
-        .request(Method::PUT, "snapshots/broken/archive")
-        .body(archive);
+    let again = api.request(Method::PUT, "snapshots/broken/archive").body(archive);
     api.send(again).expect(201);
 }
 
@@ -245,9 +199,7 @@ fn an_upload_that_breaks_off_leaves_nothing() {
 fn an_upload_onto_a_used_id_is_refused() {
     let (server, archive) = server_with_archive();
     let api = server.api();
-    let request = api
-        .request(Method::PUT, "snapshots/nightly/archive")
-        .body(archive);
+    let request = api.request(Method::PUT, "snapshots/nightly/archive").body(archive);
     api.send(request).expect_error(409, "conflict_error");
 }
 
@@ -275,20 +227,11 @@ fn a_url_is_taken_from_the_query_or_the_body() {
     let body = json!({ "snapshot_archive_url": url });
     put("document", "", Some(body)).expect(201);
     for id in ["python", "javascript", "braces", "document"] {
-        assert_eq!(
-            api.get(&format!("snapshots/{id}/archive")).body,
-            archive,
-            "{id}"
-        );
+        assert_eq!(api.get(&format!("snapshots/{id}/archive")).body, archive, "{id}");
     }
 
     let redirected = files.redirect("/r.zip", &url);
-    put(
-        "redirected",
-        &format!("?snapshot_archive_url={redirected}"),
-        None,
-    )
-    .expect(201);
+    put("redirected", &format!("?snapshot_archive_url={redirected}"), None).expect(201);
     let inside = files.redirect("/inside", "http://169.254.169.254/x.zip");
     for url in [
         files.url("/nothing"),
@@ -313,15 +256,7 @@ fn loopback_is_not_fetched_from_unless_it_is_allowed() {
     let api = server.api();
     let files = FileServer::start();
     let port = files.url("").rsplit(':').next().unwrap().to_owned();
-    for host in [
-        "127.0.0.1",
-        "localhost",
-        "[::1]",
-        "[::ffff:127.0.0.1]",
-        "127.1",
-        "2130706433",
-        "0.0.0.0",
-    ] {
+    for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "127.1", "2130706433", "0.0.0.0"] {
         let path = format!("snapshots/odd/archive?snapshot_archive_url=http://{host}:{port}/a.zip");
         let reply = api.send(api.request(Method::PUT, &path));
         assert_eq!(reply.status, 400, "{host}: {}", reply.text());

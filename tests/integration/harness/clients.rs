@@ -52,11 +52,7 @@ impl Finished {
     pub fn says(self, words: &[&str]) -> Self {
         let all = self.all();
         for word in words {
-            assert!(
-                all.contains(word),
-                "{} does not say {word:?}:\n{all}",
-                self.command
-            );
+            assert!(all.contains(word), "{} does not say {word:?}:\n{all}", self.command);
         }
         self
     }
@@ -77,9 +73,7 @@ pub struct Cfy {
 
 impl Cfy {
     pub fn new() -> Self {
-        Self {
-            home: tempfile::tempdir().unwrap(),
-        }
+        Self { home: tempfile::tempdir().unwrap() }
     }
 
     /// Makes a profile for a server on this machine and uses it.
@@ -117,11 +111,7 @@ impl Cfy {
     /// Starts a command, to be waited for with [`Cfy::wait`].
     pub fn spawn(&self, arguments: &[&str]) -> (Command, Child) {
         let mut command = self.command(arguments);
-        let child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         (command, child)
     }
 
@@ -173,9 +163,7 @@ pub fn unzip(arguments: &[&str]) -> Finished {
 
 /// The path of a script in `tests/clients/`.
 pub fn script(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/clients")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name);
     assert!(path.exists(), "no `{}`", path.display());
     path.to_str().expect("the clone's path is UTF-8").into()
 }
@@ -200,8 +188,7 @@ fn installed(name: &str) -> PathBuf {
     std::fs::read_to_string(&list)
         .ok()
         .and_then(|list| {
-            list.lines()
-                .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.into()))
+            list.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.into()))
         })
         .unwrap_or_else(|| panic!("no `{name}` in `{}`: run tests/setup first", list.display()))
 }

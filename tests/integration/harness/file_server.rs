@@ -76,10 +76,7 @@ fn answer(mut stream: TcpStream, answers: &Mutex<HashMap<String, Answer>>) -> st
     let path = request.split(' ').nth(1).unwrap_or_default();
     let answer = answers.lock().unwrap().get(path).cloned();
     match answer {
-        None => write!(
-            stream,
-            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )?,
+        None => write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?,
         Some(Answer::Redirect(to)) => write!(
             stream,
             "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

@@ -31,12 +31,7 @@ pub struct Api {
 impl Api {
     /// A caller without a name, who sends no tenant.
     pub fn new(port: u16) -> Self {
-        Self {
-            base: format!("http://127.0.0.1:{port}"),
-            login: None,
-            token: None,
-            tenant: None,
-        }
+        Self { base: format!("http://127.0.0.1:{port}"), login: None, token: None, tenant: None }
     }
 
     /// The same caller with a name and password.
@@ -187,10 +182,7 @@ impl Reply {
             body.get("server_traceback").is_some_and(Value::is_null),
             "`server_traceback` must be there and null: {body:#}"
         );
-        body["message"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no message: {body:#}"))
-            .to_owned()
+        body["message"].as_str().unwrap_or_else(|| panic!("no message: {body:#}")).to_owned()
     }
 
     pub fn json(&self) -> Value {
@@ -215,10 +207,7 @@ impl Reply {
     pub fn items(&self) -> Vec<Value> {
         let body = self.expect(200);
         for key in ["total", "size", "offset"] {
-            assert!(
-                body["metadata"]["pagination"][key].is_u64(),
-                "no `metadata.pagination.{key}`: {body:#}"
-            );
+            assert!(body["metadata"]["pagination"][key].is_u64(), "no `metadata.pagination.{key}`: {body:#}");
         }
         body["items"].as_array().expect("a list of items").clone()
     }

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::Method;
-use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -23,7 +22,7 @@ pub const BLUEPRINT: &str = "lighthouse";
 pub const SECRET_VALUE: &str = "öffne dich, \"Sesam\"\n\tzweite Zeile ✓";
 
 /// The description of the plugin that goes beside its wagon.
-pub const PLUGIN_YAML: &str = "\
+const PLUGIN_YAML: &str = "\
 plugins:
   beacon:
     executor: central_deployment_agent
@@ -37,17 +36,15 @@ pub fn blueprint_file() -> PathBuf {
 }
 
 /// The blueprint's folder as the clients pack it: a tar.gz with one folder at its root.
-pub fn blueprint_archive() -> Vec<u8> {
+fn blueprint_archive() -> Vec<u8> {
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
     let folder = blueprint_file();
-    archive
-        .append_dir_all("blueprint", folder.parent().unwrap())
-        .unwrap();
+    archive.append_dir_all("blueprint", folder.parent().unwrap()).unwrap();
     archive.into_inner().unwrap().finish().unwrap()
 }
 
 /// A plugin's code in the form that Cloudify's packer `wagon` 1.0 gives it: a zip.
-pub fn plugin_wagon() -> Vec<u8> {
+fn plugin_wagon() -> Vec<u8> {
     let wheel = "beacon_plugin-1.2.0-py3-none-any.whl";
     let package = json!({
         "archive_name": "beacon_plugin-1.2.0-py311-none-any.wgn",
@@ -87,13 +84,30 @@ pub fn write_zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
+/// A form of fields, each a name, a file name if it is a file, and its bytes; the content type first.
+pub fn form(fields: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
+    let boundary = "6f2a1c-lighthouse-8d41";
+    let mut body = Vec::new();
+    for (name, file_name, bytes) in fields {
+        let file_name = file_name.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"{file_name}\r\n\
+             Content-Type: text/plain\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    (format!("multipart/form-data; boundary={boundary}"), body)
+}
+
 /// Fills a manager by raw HTTP: a second tenant, a secret, a plugin, a blueprint, a deployment.
 pub fn fill(api: &Api) {
     api.post("tenants/north", &json!({})).expect(201);
     for tenant in ["default_tenant", "north"] {
         let api = api.clone().tenant(tenant);
-        api.put("secrets/lamp_passphrase", &json!({ "value": SECRET_VALUE }))
-            .expect(200);
+        api.put("secrets/lamp_passphrase", &json!({ "value": SECRET_VALUE })).expect(200);
         upload_blueprint(&api, BLUEPRINT, blueprint_archive());
         api.wait_for_end(&latest_execution(&api, "upload_blueprint"));
         api.put(
@@ -103,9 +117,7 @@ pub fn fill(api: &Api) {
         .expect(201);
         api.wait_for_end(&latest_execution(&api, "create_deployment_environment"));
     }
-    let upload = api
-        .request(Method::POST, "plugins?title=beacon&visibility=tenant")
-        .body(plugin_archive());
+    let upload = api.request(Method::POST, "plugins?title=beacon&visibility=tenant").body(plugin_archive());
     api.send(upload).expect(201);
 }
 
@@ -117,28 +129,20 @@ fn upload_blueprint(api: &Api, id: &str, archive: Vec<u8>) {
         "skip_execution": false,
         "application_file_name": "lighthouse.yaml",
     });
-    let form = Form::new().text("params", params.to_string()).part(
-        "blueprint_archive",
-        Part::bytes(archive)
-            .file_name("filename")
-            .mime_str("text/plain")
-            .unwrap(),
-    );
-    api.send(
-        api.request(Method::PUT, &format!("blueprints/{id}"))
-            .multipart(form),
-    )
-    .expect(201);
+    let (content_type, body) = form(&[
+        ("params", None, params.to_string().as_bytes()),
+        ("blueprint_archive", Some("filename"), &archive),
+    ]);
+    let request = api.request(Method::PUT, &format!("blueprints/{id}"));
+    api.send(request.header("Content-Type", content_type).body(body)).expect(201);
 }
 
 fn latest_execution(api: &Api, workflow: &str) -> Value {
-    api.get(&format!(
-        "executions?_include_system_workflows=True&workflow_id={workflow}&_sort=-created_at"
-    ))
-    .items()
-    .into_iter()
-    .next()
-    .unwrap_or_else(|| panic!("no execution of `{workflow}`"))
+    api.get(&format!("executions?_include_system_workflows=True&workflow_id={workflow}&_sort=-created_at"))
+        .items()
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| panic!("no execution of `{workflow}`"))
 }
 
 /// Writes the plugin's two files for `cfy`, and gives their paths.

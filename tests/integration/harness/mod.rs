@@ -12,11 +12,10 @@ mod wait;
 
 pub use clients::{Cfy, Finished, java, python_common, python_rest_client, script, unzip};
 pub use file_server::FileServer;
-pub use http::{Api, Reply};
+pub use http::Api;
 pub use inventory::inventory;
 pub use material::{
-    BLUEPRINT, PLUGIN_YAML, SECRET_VALUE, blueprint_archive, blueprint_file, fill, plugin_archive,
-    plugin_wagon, write_plugin, write_zip,
+    BLUEPRINT, SECRET_VALUE, blueprint_file, fill, form, plugin_archive, write_plugin, write_zip,
 };
 pub use server::{ADMIN_PASSWORD, TestServer};
 pub use wait::eventually;

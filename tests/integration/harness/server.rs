@@ -77,20 +77,12 @@ impl Builder {
         if !self.held.is_empty() {
             let hold = folder.path().join(HOLD_FILE);
             fs::write(&hold, "").unwrap();
-            let points: Vec<_> = self
-                .held
-                .iter()
-                .map(|name| format!("{name}=hold:{}", hold.display()))
-                .collect();
+            let points: Vec<_> =
+                self.held.iter().map(|name| format!("{name}=hold:{}", hold.display())).collect();
             self = self.failpoint(&points.join(","));
         }
         fs::write(folder.path().join("lifeboat.toml"), &self.settings).unwrap();
-        let mut server = TestServer {
-            folder,
-            environment: self.environment,
-            child: None,
-            port: 0,
-        };
+        let mut server = TestServer { folder, environment: self.environment, child: None, port: 0 };
         server.launch();
         server
     }
@@ -155,8 +147,7 @@ impl TestServer {
     /// The command line client with a profile that uses this server as `admin`.
     pub fn cfy(&self) -> Cfy {
         let cfy = Cfy::new();
-        cfy.use_profile(self.port, "admin", ADMIN_PASSWORD, "default_tenant")
-            .success();
+        cfy.use_profile(self.port, "admin", ADMIN_PASSWORD, "default_tenant").success();
         cfy
     }
 
@@ -192,8 +183,7 @@ impl TestServer {
         if self.child.is_some() {
             self.terminate();
         }
-        self.environment
-            .retain(|(name, _)| name != "LIFEBOAT_FAILPOINTS");
+        self.environment.retain(|(name, _)| name != "LIFEBOAT_FAILPOINTS");
         self.launch();
     }
 
@@ -221,11 +211,7 @@ impl TestServer {
     }
 
     fn command(&self, port_file: &Path) -> Command {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_path())
-            .unwrap();
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
         command
             .arg("serve")
@@ -259,11 +245,7 @@ impl Drop for TestServer {
             let _ = child.wait();
         }
         if std::thread::panicking() {
-            eprintln!(
-                "---- log of the server on port {}\n{}---- end",
-                self.port,
-                self.log()
-            );
+            eprintln!("---- log of the server on port {}\n{}---- end", self.port, self.log());
         }
     }
 }

@@ -11,10 +11,7 @@ pub fn eventually<T>(claim: &str, seconds: u64, mut attempt: impl FnMut() -> Opt
         if let Some(value) = attempt() {
             return value;
         }
-        assert!(
-            Instant::now() < deadline,
-            "waited {seconds} s in vain: {claim}"
-        );
+        assert!(Instant::now() < deadline, "waited {seconds} s in vain: {claim}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
