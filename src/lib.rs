@@ -1,1 +1,11 @@
-//! Lifeboat.
+//! Lifeboat keeps the state of a manager: it backs it up, recovers it after a disaster and moves it to another.
+
+pub mod access;
+pub mod api;
+pub mod app;
+pub mod archive;
+pub mod database;
+pub mod executions;
+pub mod manager;
+pub mod model;
+pub mod records;

@@ -1,0 +1,15 @@
+//! Cloudify's API, v2 to v3.1: all versions behave as 7.0.5.
+
+use actix_web::web;
+
+/// The versions that are served, each under `/api/<version>`.
+pub const VERSIONS: [&str; 4] = ["v2", "v2.1", "v3", "v3.1"];
+
+/// Adds the routes of this face.
+pub fn configure(config: &mut web::ServiceConfig) {
+    for version in VERSIONS {
+        config.service(web::scope(&format!("/api/{version}")).configure(routes));
+    }
+}
+
+fn routes(_config: &mut web::ServiceConfig) {}

@@ -1,0 +1,302 @@
+//! Several files sealed as one part: a tar inside the seal.
+//!
+//! Its last member, `manifest.json`, lists path, size and hash of the others:
+//! hashes of short secrets can be guessed from, so they are sealed, too.
+//! Contents stay in memory that is wiped.
+
+use std::io::{self, Read, Write};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::MANIFEST;
+use super::digest::Digest;
+use super::error::ArchiveError;
+use super::keys::{Identity, Recipient};
+use super::names::{self, NameSet};
+use super::seal::{SealWriter, open_sealed};
+
+/// What a tar adds to the sizes of its files at most, for each of them.
+const OVERHEAD_BYTES: u64 = 16 << 10;
+
+/// One file of a bundle, as the manifest inside lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InnerFile {
+    pub path: String,
+    pub size: u64,
+    pub sha256: Digest,
+}
+
+#[derive(Serialize, Deserialize)]
+struct InnerManifest {
+    format: u32,
+    files: Vec<InnerFile>,
+}
+
+/// Seals files one after the other into `sink`.
+pub struct BundleWriter<W: Write> {
+    tar: tar::Builder<SealWriter<W>>,
+    names: NameSet,
+    files: Vec<InnerFile>,
+}
+
+impl<W: Write> BundleWriter<W> {
+    /// Begins a bundle for `recipients`.
+    pub fn new(sink: W, recipients: &[Recipient]) -> Result<Self, ArchiveError> {
+        Ok(Self {
+            tar: tar::Builder::new(SealWriter::new(sink, recipients)?),
+            names: NameSet::default(),
+            files: Vec::new(),
+        })
+    }
+
+    /// Adds a file; its path follows the rules of [`names::check`] and is not `manifest.json`.
+    pub fn add(&mut self, path: &str, content: &[u8]) -> Result<(), ArchiveError> {
+        names::check(path)?;
+        if path == MANIFEST || path.ends_with('/') {
+            return Err(ArchiveError::CannotAdd {
+                entry: path.to_owned(),
+                reason: "no file of a bundle has this name".into(),
+            });
+        }
+        self.names.insert(path)?;
+        self.append(path, content).map_err(ArchiveError::Write)?;
+        self.files.push(InnerFile {
+            path: path.to_owned(),
+            size: content.len() as u64,
+            sha256: Digest::of(content),
+        });
+        Ok(())
+    }
+
+    /// Writes the manifest inside and the end, and gives the sink back.
+    pub fn finish(mut self) -> Result<W, ArchiveError> {
+        let manifest = InnerManifest {
+            format: 1,
+            files: std::mem::take(&mut self.files),
+        };
+        let document =
+            serde_json::to_vec(&manifest).expect("strings, numbers and hashes always make JSON");
+        self.append(MANIFEST, &document)
+            .map_err(ArchiveError::Write)?;
+        self.tar.into_inner().map_err(ArchiveError::Write)?.finish()
+    }
+
+    fn append(&mut self, path: &str, content: &[u8]) -> io::Result<()> {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o600);
+        header.set_size(content.len() as u64);
+        self.tar.append_data(&mut header, path, content)
+    }
+}
+
+/// The files of an opened bundle, in the order in which they were sealed.
+pub struct Bundle {
+    pub files: Vec<(InnerFile, Zeroizing<Vec<u8>>)>,
+}
+
+impl Bundle {
+    /// The content of a file.
+    pub fn get(&self, path: &str) -> Option<&[u8]> {
+        self.files
+            .iter()
+            .find(|(file, _)| file.path == path)
+            .map(|(_, content)| content.as_slice())
+    }
+}
+
+/// Seals `files` into memory; the content of `credentials/<name>.age`.
+pub fn seal_bundle<'a>(
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    recipients: &[Recipient],
+) -> Result<Vec<u8>, ArchiveError> {
+    let mut bundle = BundleWriter::new(Vec::new(), recipients)?;
+    for (path, content) in files {
+        bundle.add(path, content)?;
+    }
+    bundle.finish()
+}
+
+/// Opens a bundle whose files have at most `max_bytes` together, and checks each against the
+/// manifest inside.
+pub fn open_bundle<R: Read>(
+    cipher: R,
+    identities: &[Identity],
+    max_bytes: u64,
+) -> Result<Bundle, ArchiveError> {
+    let plain = open_sealed(cipher, identities)?;
+    let mut tar = tar::Archive::new(plain);
+    let mut files: Vec<(String, Zeroizing<Vec<u8>>)> = Vec::new();
+    let mut manifest = None;
+    let mut left = max_bytes;
+    for member in tar.entries().map_err(ArchiveError::from_read)? {
+        let mut member = member.map_err(tar_error)?;
+        if manifest.is_some() {
+            return Err(damaged("a file follows its manifest"));
+        }
+        if !member.header().entry_type().is_file() {
+            return Err(damaged("it holds something that is no file"));
+        }
+        let path = String::from_utf8(member.path_bytes().into_owned())
+            .map_err(|_| damaged("a path in it is not UTF-8"))?;
+        names::check(&path)?;
+        let is_manifest = path == MANIFEST;
+        let most = if is_manifest {
+            OVERHEAD_BYTES * (files.len() as u64 + 1)
+        } else {
+            left
+        };
+        if member.size() > most {
+            return Err(ArchiveError::limit(
+                &path,
+                "bytes in a sealed bundle",
+                max_bytes,
+            ));
+        }
+        let size = usize::try_from(member.size()).unwrap_or(0);
+        // Sized at once where that is modest, so that no copy of a secret is left behind by growth.
+        let mut content = Zeroizing::new(Vec::with_capacity(size.min(16 << 20)));
+        member.read_to_end(&mut content).map_err(tar_error)?;
+        if is_manifest {
+            manifest = Some(content);
+        } else {
+            left -= content.len() as u64;
+            files.push((path, content));
+        }
+    }
+    read_to_end_of_seal(tar)?;
+    let manifest = manifest.ok_or_else(|| damaged("it has no manifest inside"))?;
+    let manifest: InnerManifest = serde_json::from_slice(&manifest)
+        .map_err(|_| damaged("the manifest inside is not what was expected"))?;
+    if manifest.format != 1 {
+        return Err(ArchiveError::UnknownFormat {
+            format: manifest.format.into(),
+        });
+    }
+    check_files(manifest.files, files)
+}
+
+fn check_files(
+    listed: Vec<InnerFile>,
+    files: Vec<(String, Zeroizing<Vec<u8>>)>,
+) -> Result<Bundle, ArchiveError> {
+    if listed.len() != files.len() {
+        return Err(damaged("the manifest inside lists other files"));
+    }
+    let mut names = NameSet::default();
+    let mut checked = Vec::with_capacity(files.len());
+    for (listed, (path, content)) in listed.into_iter().zip(files) {
+        names.insert(&path)?;
+        let found = InnerFile {
+            size: content.len() as u64,
+            sha256: Digest::of(&content),
+            path,
+        };
+        if found != listed {
+            return Err(damaged("a file is not what the manifest inside says"));
+        }
+        checked.push((found, content));
+    }
+    Ok(Bundle { files: checked })
+}
+
+/// Reads on past the tar, so that the end of the ciphertext is seen to be genuine.
+fn read_to_end_of_seal<R: Read>(tar: tar::Archive<R>) -> Result<(), ArchiveError> {
+    io::copy(&mut tar.into_inner(), &mut io::sink())
+        .map(drop)
+        .map_err(ArchiveError::from_read)
+}
+
+/// The tar reader wraps errors of ours, and its own show contents of headers.
+fn tar_error(error: io::Error) -> ArchiveError {
+    match error.downcast::<ArchiveError>() {
+        Ok(own) => own,
+        Err(_) => damaged("the tar inside makes no sense"),
+    }
+}
+
+fn damaged(reason: &str) -> ArchiveError {
+    ArchiveError::DamagedSeal {
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: u64 = 1 << 20;
+
+    #[test]
+    fn files_come_back_as_they_were_sealed() {
+        let key = [Identity::generate()];
+        let long = format!("keys/{}/id", "long-".repeat(40));
+        let files = [
+            ("secrets", &b"{}"[..]),
+            (&long, &b""[..]),
+            ("b", &[0xff; 3000]),
+        ];
+        let sealed = seal_bundle(files, &[key[0].recipient()]).unwrap();
+        let bundle = open_bundle(&sealed[..], &key, LIMIT).unwrap();
+        let names: Vec<&str> = bundle
+            .files
+            .iter()
+            .map(|(file, _)| file.path.as_str())
+            .collect();
+        assert_eq!(names, ["secrets", &long, "b"]);
+        assert_eq!(bundle.get("b"), Some(&[0xff; 3000][..]));
+        assert_eq!(bundle.get("c"), None);
+        let error = open_bundle(&sealed[..], &key, 3001).err().unwrap();
+        assert!(matches!(error, ArchiveError::Limit { .. }), "{error}");
+        let error = open_bundle(&sealed[..], &[Identity::generate()], LIMIT)
+            .err()
+            .unwrap();
+        assert!(matches!(error, ArchiveError::NoKey { tried: 1 }), "{error}");
+    }
+
+    #[test]
+    fn an_empty_bundle_is_a_bundle() {
+        let key = [Identity::generate()];
+        let sealed = seal_bundle([], &[key[0].recipient()]).unwrap();
+        assert!(
+            open_bundle(&sealed[..], &key, LIMIT)
+                .unwrap()
+                .files
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn names_that_leave_the_folder_or_come_twice_are_refused() {
+        let key = Identity::generate();
+        let recipients = [key.recipient()];
+        for names in [&["../x"][..], &["a", "a"], &[MANIFEST], &["a/"], &["/a"]] {
+            let files = names.iter().map(|name| (*name, &b"x"[..]));
+            assert!(seal_bundle(files, &recipients).is_err(), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_or_a_missing_manifest_inside_is_refused() {
+        let key = [Identity::generate()];
+        let seal_tar = |kind| {
+            let writer = SealWriter::new(Vec::new(), &[key[0].recipient()]).unwrap();
+            let mut tar = tar::Builder::new(writer);
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(0);
+            match kind {
+                tar::EntryType::Symlink => {
+                    tar.append_link(&mut header, "a", "/etc/passwd").unwrap()
+                }
+                _ => tar.append_data(&mut header, "a", &b""[..]).unwrap(),
+            }
+            tar.into_inner().unwrap().finish().unwrap()
+        };
+        for kind in [tar::EntryType::Symlink, tar::EntryType::Regular] {
+            let sealed = seal_tar(kind);
+            let error = open_bundle(&sealed[..], &key, LIMIT).err().unwrap();
+            assert!(matches!(error, ArchiveError::DamagedSeal { .. }), "{error}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! One SQLite file: one writer and several readers, each on a thread of its own.
+//!
+//! Knows no table. Whoever owns a file brings its migrations and its SQL.
+
+mod listing;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+pub use listing::{Collection, Column, ColumnKind, Filter, ListError, ListQuery, Page, Scope, Sort, list, row_object, text};
+
+/// How many threads read beside the writer.
+const READERS: usize = 4;
+/// How many prepared statements a connection keeps.
+const STATEMENTS: usize = 256;
+
+/// Why the database could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    #[error("the database refused")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("failed to bring the tables of `{path}` up to date")]
+    Migrate { path: PathBuf, source: Box<refinery::Error> },
+    #[error("failed to start a database thread")]
+    Thread(#[source] std::io::Error),
+    #[error("the database is closed, or its last task panicked")]
+    Closed,
+}
+
+type Task = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A handle to one database file. Clones share the threads, which end when the last clone is dropped.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    writer: Sender<Task>,
+    readers: Sender<Task>,
+}
+
+impl Database {
+    /// Opens or makes the file and runs the migrations that it lacks. Files are made with mode 0600.
+    ///
+    /// # Errors
+    /// When the file is no database, is newer than this program, or can't be written.
+    pub fn open(path: &Path, migrations: &refinery::Runner) -> Result<Self, DatabaseError> {
+        let mut connection = Connection::open(path)?;
+        restrict_mode(path);
+        configure(&connection)?;
+        migrations
+            .run(&mut connection)
+            .map_err(|source| DatabaseError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
+        let (writer, tasks) = channel();
+        spawn("writer", path, connection, Arc::new(Mutex::new(tasks)))?;
+        let (readers, tasks) = channel();
+        let tasks = Arc::new(Mutex::new(tasks));
+        for _ in 0..READERS {
+            spawn("reader", path, open_reader(path)?, Arc::clone(&tasks))?;
+        }
+        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), writer, readers }) })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Runs `work` in one immediate transaction on the writer thread; commits when it answers `Ok`, and takes
+    /// everything back when it answers `Err` or panics. Calls are run in the order in which they arrive.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        self.submit_write(work).await.unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
+    }
+
+    /// [`Database::write`] for blocking threads. Never to be called on a thread of the runtime.
+    pub fn write_blocking<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        self.submit_write(work).blocking_recv().unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
+    }
+
+    /// Hands `work` to the writer without waiting for it; what it answers comes through the receiver, which may be
+    /// dropped.
+    pub fn submit_write<T, E, F>(&self, work: F) -> oneshot::Receiver<Result<T, E>>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        let (answer, receiver) = oneshot::channel();
+        let task: Task = Box::new(move |connection| {
+            let _ = answer.send(transact(connection, work));
+        });
+        // A closed channel drops the task and with it the answer: the caller sees `Closed`.
+        let _ = self.inner.writer.send(task);
+        receiver
+    }
+
+    /// Runs `work` on a reader thread, in a read transaction: it sees one moment.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        self.submit_read(work).await.unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
+    }
+
+    /// [`Database::read`] for blocking threads. Never to be called on a thread of the runtime.
+    pub fn read_blocking<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        self.submit_read(work).blocking_recv().unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
+    }
+
+    fn submit_read<T, E, F>(&self, work: F) -> oneshot::Receiver<Result<T, E>>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        let (answer, receiver) = oneshot::channel();
+        let task: Task = Box::new(move |connection| {
+            let result = connection
+                .unchecked_transaction()
+                .map_err(|error| E::from(error.into()))
+                .and_then(|transaction| work(&transaction));
+            let _ = answer.send(result);
+        });
+        let _ = self.inner.readers.send(task);
+        receiver
+    }
+
+    /// Opens a connection of its own whose read transaction begins between two commits of the writer: the cut of a
+    /// snapshot. `pin` runs on the writer thread in the same pause, so that what it takes belongs to that moment.
+    pub fn cut_blocking<T, E, F>(&self, pin: F) -> Result<(Connection, T), E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        let (answer, receiver) = oneshot::channel();
+        let path = self.inner.path.clone();
+        let task: Task = Box::new(move |_| {
+            let cut = begin_read(&path)
+                .map_err(|error| E::from(error.into()))
+                .and_then(|connection| pin(&connection).map(|pinned| (connection, pinned)));
+            let _ = answer.send(cut);
+        });
+        let _ = self.inner.writer.send(task);
+        receiver.blocking_recv().unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
+    }
+}
+
+fn begin_read(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open_reader(path)?;
+    connection.execute_batch("BEGIN")?;
+    // A deferred transaction sees the moment of its first read, so it reads now.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+    Ok(connection)
+}
+
+fn transact<T, E, F>(connection: &mut Connection, work: F) -> Result<T, E>
+where
+    F: FnOnce(&Transaction<'_>) -> Result<T, E>,
+    E: From<DatabaseError>,
+{
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|error| E::from(error.into()))?;
+    let value = work(&transaction)?;
+    transaction.commit().map_err(|error| E::from(error.into()))?;
+    Ok(value)
+}
+
+fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE)?;
+    configure(&connection)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(30))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit that was answered has to survive the loss of power.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+#[cfg(unix)]
+fn restrict_mode(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    // Best effort: the folder itself is 0700.
+    let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600));
+}
+
+fn spawn(
+    role: &str,
+    path: &Path,
+    mut connection: Connection,
+    tasks: Arc<Mutex<Receiver<Task>>>,
+) -> Result<(), DatabaseError> {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    std::thread::Builder::new()
+        .name(format!("{stem}-{role}"))
+        .spawn(move || {
+            loop {
+                let task = match tasks.lock() {
+                    Ok(tasks) => tasks.recv(),
+                    Err(_) => break,
+                };
+                let Ok(task) = task else { break };
+                // A panic takes its own transaction back (the guard rolls back as it unwinds) and drops its
+                // answer; the next task finds a sound connection.
+                let run = std::panic::AssertUnwindSafe(|| task(&mut connection));
+                if std::panic::catch_unwind(run).is_err() {
+                    tracing::error!("a database task panicked; its transaction was taken back");
+                }
+            }
+        })
+        .map_err(DatabaseError::Thread)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    mod migrations {
+        pub fn runner() -> refinery::Runner {
+            let migration = refinery::Migration::unapplied("V1__t", "CREATE TABLE t(x INTEGER NOT NULL);")
+                .expect("the name is well formed");
+            refinery::Runner::new(&[migration])
+        }
+    }
+
+    fn open() -> (tempfile::TempDir, Database) {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("t.db"), &migrations::runner()).unwrap();
+        (folder, database)
+    }
+
+    fn count(connection: &Connection) -> Result<i64, DatabaseError> {
+        Ok(connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)
+    }
+
+    fn insert(database: &Database) {
+        database
+            .write_blocking(|tx| Ok::<_, DatabaseError>(tx.execute("INSERT INTO t VALUES (1)", [])?))
+            .unwrap();
+    }
+
+    #[test]
+    fn an_error_or_a_panic_takes_the_transaction_back() {
+        let (_folder, database) = open();
+        let failed: Result<(), DatabaseError> = database.write_blocking(|tx| {
+            tx.execute("INSERT INTO t VALUES (1)", [])?;
+            Err(DatabaseError::Closed)
+        });
+        assert!(failed.is_err());
+        let panicked: Result<(), DatabaseError> = database.write_blocking(|tx| {
+            tx.execute("INSERT INTO t VALUES (1)", [])?;
+            panic!("on purpose")
+        });
+        assert!(matches!(panicked, Err(DatabaseError::Closed)));
+        insert(&database);
+        assert_eq!(database.read_blocking(count).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_cut_does_not_see_what_is_written_after_it() {
+        let (_folder, database) = open();
+        insert(&database);
+        let (cut, pinned) = database.cut_blocking(count).unwrap();
+        insert(&database);
+        assert_eq!((pinned, count(&cut).unwrap()), (1, 1));
+        assert_eq!(database.read_blocking(count).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let (_folder, database) = open();
+        let written: Result<usize, DatabaseError> =
+            database.read_blocking(|connection| Ok(connection.execute("INSERT INTO t VALUES (1)", [])?));
+        assert!(written.is_err());
+    }
+}

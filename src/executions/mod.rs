@@ -1,0 +1,2 @@
+//! The job engine.
+pub mod table;

@@ -1,0 +1,185 @@
+//! The embedded manager: tenants, blueprints, deployments and what belongs to them, in generations.
+//!
+//! Knows no HTTP and no archive. Its state is read by many at once; every change goes through [`Manager::write`],
+//! which a restore can close.
+
+mod blobs;
+pub mod blueprint;
+mod error;
+mod generation;
+pub mod schema;
+mod scope;
+mod vault;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use rusqlite::{Connection, Transaction};
+
+use crate::model::{TenantName, Timestamp};
+
+pub use blobs::{Blobs, Pin, StoredBlob};
+pub use error::ManagerError;
+pub use generation::{Generation, GenerationError, Generations};
+pub use scope::{visible, writable};
+pub use vault::{Place, Vault, VaultError};
+
+/// The embedded manager. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Manager {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    generations: Generations,
+    current: ArcSwap<Generation>,
+    blobs: Blobs,
+    vault: Arc<Vault>,
+    closed: AtomicBool,
+}
+
+impl Manager {
+    /// Opens the live generation under `folder`, or makes the first one with its tenant `default_tenant`.
+    ///
+    /// # Errors
+    /// The file system's and the database's own.
+    pub fn open(folder: &Path, blobs: Blobs, vault: Arc<Vault>) -> Result<Self, ManagerError> {
+        let generations = Generations::open(folder)?;
+        let current = match generations.current()? {
+            Some(number) => generations.load(number)?,
+            None => {
+                let first = generations.create()?;
+                first.database.write_blocking(|tx| found(tx))?;
+                generations.sync(first.number)?;
+                generations.set_current(first.number)?;
+                first
+            }
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                generations,
+                current: ArcSwap::from_pointee(current),
+                blobs,
+                vault,
+                closed: AtomicBool::new(false),
+            }),
+        })
+    }
+
+    /// The live generation. Who holds it goes on seeing it after a swap.
+    pub fn current(&self) -> Arc<Generation> {
+        self.inner.current.load_full()
+    }
+
+    /// The folder of generations, for the parts that stage and swap them.
+    pub fn generations(&self) -> &Generations {
+        &self.inner.generations
+    }
+
+    /// The files that rows name.
+    pub fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
+    }
+
+    /// What seals values at rest.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.inner.vault
+    }
+
+    /// Reads the live state as of one moment.
+    ///
+    /// # Errors
+    /// Those of `work`, and the database's own.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, ManagerError>
+    where
+        F: FnOnce(&Connection) -> Result<T, ManagerError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.current().database.read(work).await
+    }
+
+    /// [`Manager::read`] for blocking threads.
+    ///
+    /// # Errors
+    /// As [`Manager::read`].
+    pub fn read_blocking<T, F>(&self, work: F) -> Result<T, ManagerError>
+    where
+        F: FnOnce(&Connection) -> Result<T, ManagerError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.current().database.read_blocking(work)
+    }
+
+    /// Changes the live state in one transaction.
+    ///
+    /// # Errors
+    /// [`ManagerError::Maintenance`] while a restore keeps writers out; those of `work`; the database's own.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, ManagerError>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, ManagerError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let manager = self.clone();
+        self.current().database.write(move |tx| manager.check_open().and_then(|()| work(tx))).await
+    }
+
+    /// [`Manager::write`] for blocking threads.
+    ///
+    /// # Errors
+    /// As [`Manager::write`].
+    pub fn write_blocking<T, F>(&self, work: F) -> Result<T, ManagerError>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, ManagerError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let manager = self.clone();
+        self.current().database.write_blocking(move |tx| manager.check_open().and_then(|()| work(tx)))
+    }
+
+    // The flag is read on the writer's thread: after `close` has drained that thread, nothing that began before can
+    // still be written.
+    fn check_open(&self) -> Result<(), ManagerError> {
+        if self.inner.closed.load(Ordering::SeqCst) { Err(ManagerError::Maintenance) } else { Ok(()) }
+    }
+
+    /// Whether a restore keeps writers out at the moment.
+    pub fn is_closed(&self) -> bool {
+        self.inner.closed.load(Ordering::SeqCst)
+    }
+
+    /// Keeps writers out from now on, and waits until what was being written is committed. For blocking threads.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn close_blocking(&self) -> Result<(), ManagerError> {
+        self.inner.closed.store(true, Ordering::SeqCst);
+        self.current().database.write_blocking(|_| Ok::<(), ManagerError>(()))
+    }
+
+    /// Lets writers in again.
+    pub fn reopen(&self) {
+        self.inner.closed.store(false, Ordering::SeqCst);
+    }
+
+    /// Lets `number` be the live generation: the link first, durably, then whoever reads from now on.
+    ///
+    /// # Errors
+    /// The file system's and the database's own; the live generation is then the one that `current` names.
+    pub fn switch_to(&self, number: u64) -> Result<(), ManagerError> {
+        let next = self.inner.generations.load(number)?;
+        self.inner.generations.set_current(number)?;
+        self.inner.current.store(Arc::new(next));
+        Ok(())
+    }
+}
+
+/// Writes what every manager has from its first moment.
+fn found(tx: &Transaction<'_>) -> Result<(), ManagerError> {
+    tx.execute(
+        "INSERT INTO tenants (name, created_at) VALUES (?, ?)",
+        (TenantName::DEFAULT, Timestamp::now().to_string()),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! The tables of a generation of the embedded manager.
+//!
+//! Times are texts in UTC with milliseconds and `Z`; columns that hold JSON are texts.
+
+use refinery::{Migration, Runner};
+
+use crate::executions::table::SCHEMA_V1 as EXECUTIONS_V1;
+
+/// The version of these tables, written into an archive's metadata and compared at restore.
+pub const SCHEMA_VERSION: u32 = 1;
+
+const V1: &str = "
+CREATE TABLE tenants (
+    name TEXT PRIMARY KEY NOT NULL,
+    created_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE blueprints (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_name TEXT NOT NULL REFERENCES tenants(name),
+    id TEXT NOT NULL,
+    visibility TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT,
+    created_by TEXT NOT NULL,
+    main_file_name TEXT NOT NULL,
+    description TEXT,
+    plan TEXT,
+    labels TEXT NOT NULL DEFAULT '[]',
+    requirements TEXT,
+    unresolved_imports TEXT NOT NULL DEFAULT '[]',
+    state TEXT NOT NULL,
+    error TEXT,
+    is_hidden INTEGER NOT NULL DEFAULT 0,
+    upload_execution_id TEXT,
+    archive_blob TEXT,
+    archive_name TEXT NOT NULL DEFAULT '',
+    archive_size_bytes INTEGER NOT NULL DEFAULT 0,
+    holds_key_material INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (tenant_name, id)
+) STRICT;
+
+CREATE TABLE deployments (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_name TEXT NOT NULL REFERENCES tenants(name),
+    id TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    blueprint_id TEXT NOT NULL,
+    visibility TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT,
+    created_by TEXT NOT NULL,
+    description TEXT,
+    inputs TEXT NOT NULL DEFAULT '{}',
+    outputs TEXT NOT NULL DEFAULT '{}',
+    capabilities TEXT NOT NULL DEFAULT '{}',
+    workflows TEXT NOT NULL DEFAULT '[]',
+    groups TEXT NOT NULL DEFAULT '{}',
+    policy_types TEXT NOT NULL DEFAULT '{}',
+    policy_triggers TEXT NOT NULL DEFAULT '{}',
+    scaling_groups TEXT NOT NULL DEFAULT '{}',
+    labels TEXT NOT NULL DEFAULT '[]',
+    resource_tags TEXT NOT NULL DEFAULT '{}',
+    site_name TEXT,
+    runtime_only_evaluation INTEGER NOT NULL DEFAULT 0,
+    create_execution TEXT,
+    work_folder TEXT,
+    UNIQUE (tenant_name, id),
+    FOREIGN KEY (tenant_name, blueprint_id) REFERENCES blueprints(tenant_name, id)
+) STRICT;
+CREATE INDEX deployments_by_blueprint ON deployments(tenant_name, blueprint_id);
+
+CREATE TABLE nodes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_name TEXT NOT NULL,
+    deployment_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    visibility TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    host_id TEXT,
+    type TEXT NOT NULL,
+    type_hierarchy TEXT NOT NULL,
+    properties TEXT NOT NULL,
+    operations TEXT NOT NULL,
+    plugins TEXT NOT NULL,
+    plugins_to_install TEXT,
+    relationships TEXT NOT NULL,
+    number_of_instances INTEGER NOT NULL,
+    planned_number_of_instances INTEGER NOT NULL,
+    deploy_number_of_instances INTEGER NOT NULL,
+    min_number_of_instances INTEGER NOT NULL,
+    max_number_of_instances INTEGER NOT NULL,
+    UNIQUE (tenant_name, deployment_id, id),
+    FOREIGN KEY (tenant_name, deployment_id) REFERENCES deployments(tenant_name, id) ON DELETE CASCADE
+) STRICT;
+
+CREATE TABLE node_instances (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_name TEXT NOT NULL,
+    deployment_id TEXT NOT NULL,
+    node_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    visibility TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    host_id TEXT,
+    \"index\" INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    version INTEGER NOT NULL DEFAULT 1,
+    relationships TEXT NOT NULL,
+    runtime_properties TEXT NOT NULL DEFAULT '{}',
+    system_properties TEXT NOT NULL DEFAULT '{}',
+    scaling_groups TEXT NOT NULL DEFAULT '[]',
+    is_status_check_ok INTEGER NOT NULL DEFAULT 1,
+    has_configuration_drift INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (tenant_name, id),
+    FOREIGN KEY (tenant_name, deployment_id, node_id)
+        REFERENCES nodes(tenant_name, deployment_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX node_instances_by_node ON node_instances(tenant_name, deployment_id, node_id);
+
+CREATE TABLE plugins (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_name TEXT NOT NULL REFERENCES tenants(name),
+    id TEXT NOT NULL UNIQUE,
+    visibility TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    uploaded_at TEXT NOT NULL,
+    archive_name TEXT NOT NULL,
+    package_name TEXT NOT NULL,
+    package_version TEXT,
+    package_source TEXT,
+    distribution TEXT,
+    distribution_version TEXT,
+    distribution_release TEXT,
+    supported_platform TEXT,
+    supported_py_versions TEXT NOT NULL DEFAULT '[]',
+    wheels TEXT NOT NULL DEFAULT '[]',
+    excluded_wheels TEXT NOT NULL DEFAULT '[]',
+    title TEXT,
+    labels TEXT NOT NULL DEFAULT '[]',
+    archive_blob TEXT NOT NULL,
+    archive_size_bytes INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE secrets (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_name TEXT NOT NULL REFERENCES tenants(name),
+    key TEXT NOT NULL,
+    visibility TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT,
+    created_by TEXT NOT NULL,
+    is_hidden_value INTEGER NOT NULL DEFAULT 0,
+    schema TEXT,
+    sealed_value BLOB NOT NULL,
+    UNIQUE (tenant_name, key)
+) STRICT;
+
+CREATE TABLE agents (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_name TEXT NOT NULL REFERENCES tenants(name),
+    id TEXT NOT NULL,
+    visibility TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT,
+    created_by TEXT NOT NULL,
+    node_instance_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    ip TEXT,
+    install_method TEXT,
+    system TEXT,
+    version TEXT,
+    rabbitmq_username TEXT,
+    rabbitmq_exchange TEXT,
+    sealed_rabbitmq_password BLOB,
+    sealed_key_file BLOB,
+    UNIQUE (tenant_name, id),
+    FOREIGN KEY (tenant_name, node_instance_id) REFERENCES node_instances(tenant_name, id) ON DELETE CASCADE
+) STRICT;
+";
+
+/// The migrations of manager.db, oldest first.
+pub fn migrations() -> Runner {
+    let v1 = format!("{EXECUTIONS_V1}{V1}");
+    Runner::new(&[Migration::unapplied("V1__manager", &v1).expect("the migration's name is well formed")])
+}

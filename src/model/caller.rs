@@ -1,0 +1,35 @@
+//! Who is asking.
+
+use super::{Permission, SystemRole, TenantName, TenantRole, UserName};
+
+/// A user who was recognised, in the tenant that the request names.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user.
+    pub user: UserName,
+    /// The role everywhere.
+    pub system_role: SystemRole,
+    /// The tenant that the request names.
+    pub tenant: TenantName,
+    /// The role in that tenant.
+    pub tenant_role: Option<TenantRole>,
+    /// All tenants in which the user has a role; a sys_admin sees the others too.
+    pub tenants: Vec<(TenantName, TenantRole)>,
+}
+
+impl Caller {
+    /// Whether the caller may see and change private entities of others in the tenant of the request.
+    pub fn sees_private(&self) -> bool {
+        self.is_admin() || self.tenant_role == Some(TenantRole::Manager)
+    }
+
+    /// Whether the caller is a sys_admin.
+    pub fn is_admin(&self) -> bool {
+        self.system_role == SystemRole::SysAdmin
+    }
+
+    /// Whether the caller has `permission` in the tenant of the request.
+    pub fn may(&self, permission: Permission) -> bool {
+        permission.is_granted(self.system_role, self.tenant_role)
+    }
+}

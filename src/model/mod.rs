@@ -1,0 +1,17 @@
+//! The words of the service: ids, statuses and their legal transitions, roles and permissions.
+//!
+//! Knows no HTTP, no SQL and nothing else of ours.
+
+mod access;
+mod caller;
+mod execution;
+mod ids;
+mod snapshot;
+mod timestamp;
+
+pub use access::{Permission, SystemRole, TenantRole};
+pub use caller::Caller;
+pub use execution::{CancelMode, Execution, ExecutionStatus, Workflow};
+pub use ids::{BlobId, EntityId, ExecutionId, IdError, SnapshotId, TenantName, UserName};
+pub use snapshot::{Snapshot, SnapshotOrigin, SnapshotStatus};
+pub use timestamp::Timestamp;

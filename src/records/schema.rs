@@ -1,0 +1,87 @@
+//! The tables of records.db: what the service knows, and no restore touches.
+
+use refinery::{Migration, Runner};
+
+use crate::executions::table::SCHEMA_V1 as EXECUTIONS_V1;
+
+const V1: &str = "
+CREATE TABLE service (
+    name TEXT PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE users (
+    username TEXT PRIMARY KEY NOT NULL,
+    password_hash TEXT,
+    role TEXT NOT NULL,
+    active INTEGER NOT NULL DEFAULT 1,
+    created_at TEXT NOT NULL,
+    first_login_at TEXT,
+    last_login_at TEXT
+) STRICT;
+
+CREATE TABLE memberships (
+    username TEXT NOT NULL REFERENCES users(username) ON DELETE CASCADE,
+    tenant_name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    confirmed INTEGER NOT NULL DEFAULT 1,
+    PRIMARY KEY (username, tenant_name)
+) STRICT;
+
+CREATE TABLE tokens (
+    id TEXT PRIMARY KEY NOT NULL,
+    username TEXT NOT NULL REFERENCES users(username) ON DELETE CASCADE,
+    secret_sha256 TEXT NOT NULL,
+    description TEXT,
+    created_at TEXT NOT NULL,
+    expiration_date TEXT,
+    last_used TEXT
+) STRICT;
+CREATE INDEX tokens_by_user ON tokens(username);
+
+CREATE TABLE snapshots (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_name TEXT NOT NULL,
+    id TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    visibility TEXT NOT NULL DEFAULT 'private',
+    status TEXT NOT NULL,
+    error TEXT NOT NULL DEFAULT '',
+    execution_id TEXT,
+    archive_file TEXT NOT NULL UNIQUE,
+    size_bytes INTEGER,
+    sha256 TEXT,
+    contents TEXT,
+    verified_at TEXT,
+    proven_at TEXT,
+    protected INTEGER NOT NULL DEFAULT 0,
+    origin TEXT NOT NULL,
+    UNIQUE (tenant_name, id)
+) STRICT;
+CREATE INDEX snapshots_by_time ON snapshots(created_at, number);
+
+CREATE TABLE restores (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    execution_id TEXT NOT NULL UNIQUE,
+    phase TEXT NOT NULL,
+    sources TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    username TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    details TEXT
+) STRICT;
+";
+
+/// The migrations of records.db, oldest first.
+pub fn migrations() -> Runner {
+    let v1 = format!("{EXECUTIONS_V1}{V1}");
+    Runner::new(&[Migration::unapplied("V1__records", &v1).expect("the migration's name is well formed")])
+}
