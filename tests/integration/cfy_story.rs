@@ -102,7 +102,8 @@ fn state_is_carried_to_an_empty_manager() {
     let id = execution_id(&restore.all());
     cfy.run(&["events", "list", &id, "--tail"])
         .success()
-        .says(&["'restore_snapshot' workflow execution succeeded"]);
+        .says(&["Finished executing workflow restore_snapshot"]);
+    cfy.run(&["events", "list", &id]).success().says(&["'restore_snapshot' workflow execution succeeded"]);
 
     assert_eq!(ended(&second.api(), &restore.all())["status"], "terminated");
     assert_eq!(inventory(&second.api()), before);
@@ -119,14 +120,18 @@ fn state_is_carried_to_an_empty_manager() {
 
 #[test]
 fn events_of_a_create_can_be_followed_and_listed() {
-    let server = TestServer::start();
+    let server = TestServer::builder().holding("create:collecting").start();
     let cfy = server.cfy();
-    fill(&server.api());
 
     let create = cfy.run(&["snapshots", "create", "nightly"]).success();
     let id = execution_id(&create.all());
-    cfy.run(&["events", "list", &id, "--tail"]).success();
+    let tail = cfy.spawn(&["events", "list", &id, "--tail"]);
+    let execution = json!({ "id": id });
+    server.api().wait_for_status(&execution, "started");
+    server.release();
     ended(&server.api(), &create.all());
+    // Whether the tail began before the end or after it, it ends by itself.
+    Cfy::wait(tail).success().says(&["Finished executing workflow create_snapshot"]);
     cfy.run(&["events", "list", &id]).success().says(&[
         "Starting 'create_snapshot' workflow execution",
         "'create_snapshot' workflow execution succeeded",

@@ -70,39 +70,21 @@ pub(super) const INPUT_KEYS: &[&str] = &[
     "hidden",
     "display",
 ];
-pub(super) const PARAMETER_KEYS: &[&str] = &[
-    "required",
-    "default",
-    "description",
-    "type",
-    "item_type",
-    "constraints",
-];
+pub(super) const PARAMETER_KEYS: &[&str] =
+    &["required", "default", "description", "type", "item_type", "constraints"];
 
 impl DataTypes {
     /// Reads the section `data_types`.
     pub(super) fn read(section: Option<&Value>, is_partial: bool) -> Result<Self, BlueprintError> {
-        let raw = mapping(
-            section,
-            Place {
-                section: "data_types",
-                name: "",
-            },
-        )?;
-        let mut types = Self {
-            types: Map::new(),
-            is_partial,
-        };
+        let raw = mapping(section, Place { section: "data_types", name: "" })?;
+        let mut types = Self { types: Map::new(), is_partial };
         for name in raw.keys() {
             types.resolve(name, &raw, &mut Vec::new())?;
         }
         // The defaults are filled only now, for types may refer to later ones.
         let names: Vec<String> = types.types.keys().cloned().collect();
         for name in names {
-            let place = Place {
-                section: "data_types",
-                name: &name,
-            };
+            let place = Place { section: "data_types", name: &name };
             let Some(definition) = types.types.get(&name) else {
                 continue;
             };
@@ -115,10 +97,7 @@ impl DataTypes {
 
     /// The types that a plan carries; what it lacks takes any value.
     pub(super) fn of_plan(plan: &Value) -> Self {
-        Self {
-            types: plan["data_types"].as_object().cloned().unwrap_or_default(),
-            is_partial: true,
-        }
+        Self { types: plan["data_types"].as_object().cloned().unwrap_or_default(), is_partial: true }
     }
 
     fn resolve(
@@ -127,10 +106,7 @@ impl DataTypes {
         raw: &Map<String, Value>,
         path: &mut Vec<String>,
     ) -> Result<(), BlueprintError> {
-        let place = Place {
-            section: "data_types",
-            name,
-        };
+        let place = Place { section: "data_types", name };
         if self.types.contains_key(name) {
             return Ok(());
         }
@@ -139,11 +115,7 @@ impl DataTypes {
         }
         check_path(path, name, place)?;
         let mut definition = mapping(raw.get(name), place)?;
-        check_keys(
-            &definition,
-            &["properties", "description", "derived_from", "version"],
-            place,
-        )?;
+        check_keys(&definition, &["properties", "description", "derived_from", "version"], place)?;
         let mut properties = mapping(definition.get("properties"), place)?;
         if let Some(parent) = text(definition.get("derived_from"), "derived_from", place)? {
             if raw.contains_key(&parent) {
@@ -157,17 +129,10 @@ impl DataTypes {
             }
         }
         for (property, schema) in &properties {
-            self.forbid_cycles(
-                property,
-                schema,
-                raw,
-                &mut HashSet::from([name.to_owned()]),
-                place,
-            )?;
+            self.forbid_cycles(property, schema, raw, &mut HashSet::from([name.to_owned()]), place)?;
         }
         definition.insert("properties".to_owned(), Value::Object(properties));
-        self.types
-            .insert(name.to_owned(), Value::Object(definition));
+        self.types.insert(name.to_owned(), Value::Object(definition));
         Ok(())
     }
 
@@ -223,9 +188,7 @@ impl DataTypes {
                 *definition = Value::Object(Map::new());
             }
             let Value::Object(definition) = definition else {
-                return Err(
-                    place.error(format!("`{property}` is not a mapping of type, default …"))
-                );
+                return Err(place.error(format!("`{property}` is not a mapping of type, default …")));
             };
             check_keys(definition, keys, place).map_err(|error| within(error, property))?;
             let of_type = text(definition.get("type"), "type", place)?;
@@ -248,14 +211,8 @@ impl DataTypes {
                 && keys == PROPERTY_KEYS
                 && definition.contains_key("default")
             {
-                let filled = self.fit(
-                    &Value::Object(Map::new()),
-                    Some(&of_type),
-                    None,
-                    false,
-                    place,
-                    property,
-                )?;
+                let filled =
+                    self.fit(&Value::Object(Map::new()), Some(&of_type), None, false, place, property)?;
                 definition.insert("default".to_owned(), filled);
             }
         }
@@ -295,12 +252,9 @@ impl DataTypes {
         for (key, definition) in schema {
             let path = join(path, key);
             let Some(value) = value_of(key) else {
-                let is_required =
-                    definition.get("required").and_then(Value::as_bool) != Some(false);
+                let is_required = definition.get("required").and_then(Value::as_bool) != Some(false);
                 if is_required && is_strict && !is_external {
-                    return Err(
-                        place.error(format!("the mandatory property `{path}` has no value"))
-                    );
+                    return Err(place.error(format!("the mandatory property `{path}` has no value")));
                 }
                 continue;
             };
@@ -341,17 +295,12 @@ impl DataTypes {
                 if let Some(Value::Object(base)) = base {
                     defaults.extend(base.clone());
                 }
-                return self
-                    .complete(given, &schema, &defaults, is_strict, place, path)
-                    .map(Value::Object);
+                return self.complete(given, &schema, &defaults, is_strict, place, path).map(Value::Object);
             }
         } else if self.is_partial {
             return Ok(value.clone());
         }
-        Err(place.error(format!(
-            "`{path}` is of type `{of_type}`, but its value is {}",
-            kind(value)
-        )))
+        Err(place.error(format!("`{path}` is of type `{of_type}`, but its value is {}", kind(value))))
     }
 
     /// The properties of a type on top of those that it inherits.
@@ -413,26 +362,14 @@ fn is_true(value: &Value) -> bool {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn within(error: BlueprintError, inner: &str) -> BlueprintError {
     match error {
-        BlueprintError::Invalid {
-            file,
-            section,
-            name,
-            problem,
-        } => BlueprintError::Invalid {
-            file,
-            section,
-            name,
-            problem: format!("`{inner}`: {problem}"),
-        },
+        BlueprintError::Invalid { file, section, name, problem } => {
+            BlueprintError::Invalid { file, section, name, problem: format!("`{inner}`: {problem}") }
+        }
         other => other,
     }
 }
