@@ -72,6 +72,7 @@ pub struct Cfy {
 }
 
 impl Cfy {
+    /// A client that has no profile yet.
     pub fn new() -> Self {
         Self { home: tempfile::tempdir().unwrap() }
     }

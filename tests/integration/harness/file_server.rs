@@ -24,6 +24,7 @@ pub struct FileServer {
 }
 
 impl FileServer {
+    /// Listens on a port that the system picks.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -82,22 +82,27 @@ impl Api {
         Reply::of(self.request(Method::GET, path))
     }
 
+    /// Asks, and sends nothing.
     pub fn get(&self, path: &str) -> Reply {
         self.send(self.request(Method::GET, path))
     }
 
+    /// Sends a JSON body with PUT.
     pub fn put(&self, path: &str, body: &Value) -> Reply {
         self.send(self.request(Method::PUT, path).json(body))
     }
 
+    /// Sends a JSON body with POST.
     pub fn post(&self, path: &str, body: &Value) -> Reply {
         self.send(self.request(Method::POST, path).json(body))
     }
 
+    /// Sends a JSON body with PATCH.
     pub fn patch(&self, path: &str, body: &Value) -> Reply {
         self.send(self.request(Method::PATCH, path).json(body))
     }
 
+    /// Deletes, and sends nothing.
     pub fn delete(&self, path: &str) -> Reply {
         self.send(self.request(Method::DELETE, path))
     }
@@ -185,11 +190,13 @@ impl Reply {
         body["message"].as_str().unwrap_or_else(|| panic!("no message: {body:#}")).to_owned()
     }
 
+    /// The JSON body, whatever the code.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text()))
     }
 
+    /// The body as text, for messages.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
