@@ -11,4 +11,5 @@ pub mod keys;
 pub mod manager;
 pub mod model;
 pub mod records;
+pub mod sources;
 pub mod store;

@@ -122,7 +122,12 @@ impl Blobs {
         self.keep(file, &hash.finalize().into(), size_bytes)
     }
 
-    fn keep(&self, file: tempfile::NamedTempFile, digest: &[u8; 32], size_bytes: u64) -> io::Result<StoredBlob> {
+    fn keep(
+        &self,
+        file: tempfile::NamedTempFile,
+        digest: &[u8; 32],
+        size_bytes: u64,
+    ) -> io::Result<StoredBlob> {
         let blob = BlobId::from_digest(digest);
         let pin = self.pin(blob.clone());
         let path = self.path(&blob);
