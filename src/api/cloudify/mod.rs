@@ -1,5 +1,11 @@
 //! Cloudify's API, v2 to v3.1: all versions behave as 7.0.5.
 
+mod blueprints;
+mod deployments;
+mod nodes;
+mod permissions;
+mod transfer;
+
 use actix_web::web;
 
 /// The versions that are served, each under `/api/<version>`.
@@ -12,4 +18,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
     }
 }
 
-fn routes(_config: &mut web::ServiceConfig) {}
+fn routes(config: &mut web::ServiceConfig) {
+    config.configure(blueprints::routes);
+    config.configure(deployments::routes);
+    config.configure(nodes::routes);
+}
