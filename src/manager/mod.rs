@@ -3,6 +3,7 @@
 //! Knows no HTTP and no archive. Its state is read by many at once; every change goes through [`Manager::write`],
 //! which a restore can close.
 
+mod agents;
 mod blobs;
 pub mod blueprint;
 mod blueprints;
@@ -13,10 +14,13 @@ mod error;
 mod generation;
 mod incoming;
 mod nodes;
+mod plugins;
 pub mod schema;
 mod scope;
+mod secrets;
 mod upload;
 mod vault;
+mod wagon;
 mod workflows;
 
 use std::path::Path;
@@ -28,6 +32,7 @@ use rusqlite::{Connection, Transaction};
 
 use crate::model::{TenantName, Timestamp};
 
+pub use agents::{AGENTS, AgentChange};
 pub use blobs::{Blobs, Pin, StoredBlob};
 pub use blueprints::{BLUEPRINTS, Download, NewBlueprint};
 pub use deployments::{DEPLOYMENTS, DeleteDeployment, DeploymentChange, NewDeployment};
@@ -36,7 +41,9 @@ pub use error::ManagerError;
 pub use generation::{Generation, GenerationError, Generations};
 pub use incoming::Incoming;
 pub use nodes::{InstanceChange, NODE_INSTANCES, NODES};
+pub use plugins::{NewPlugin, PLUGINS};
 pub use scope::{visible, writable};
+pub use secrets::{NewSecret, SECRETS, SecretChange};
 pub use upload::run_upload_blueprint;
 pub use vault::{Place, Vault, VaultError};
 pub use workflows::{StartOptions, run_deployment_workflow};

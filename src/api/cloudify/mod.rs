@@ -1,9 +1,12 @@
 //! Cloudify's API, v2 to v3.1: all versions behave as 7.0.5.
 
+mod agents;
 mod blueprints;
 mod deployments;
 mod nodes;
 mod permissions;
+mod plugins;
+mod secrets;
 mod transfer;
 
 use actix_web::web;
@@ -19,7 +22,10 @@ pub fn configure(config: &mut web::ServiceConfig) {
 }
 
 fn routes(config: &mut web::ServiceConfig) {
+    config.configure(agents::routes);
     config.configure(blueprints::routes);
     config.configure(deployments::routes);
     config.configure(nodes::routes);
+    config.configure(plugins::routes);
+    config.configure(secrets::routes);
 }
