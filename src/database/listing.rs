@@ -156,6 +156,14 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// The scope as one SQL condition and the parameters that its `?` take, for statements that are no lists.
+    pub fn into_sql(self) -> (String, Vec<SqlValue>) {
+        let condition = if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") };
+        (condition, self.parameters)
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {

@@ -70,6 +70,11 @@ impl Blobs {
         Ok(Self { folder: folder.to_owned(), partial: partial.to_owned(), pins: Arc::default() })
     }
 
+    /// The folder for files that are being written; what is made there can be adopted.
+    pub fn partial_folder(&self) -> &Path {
+        &self.partial
+    }
+
     fn path(&self, blob: &BlobId) -> PathBuf {
         self.folder.join(blob.as_str())
     }
