@@ -12,6 +12,7 @@ pub mod keys;
 pub mod manager;
 pub mod model;
 pub mod records;
+pub mod snapshots;
 pub mod sources;
 pub mod store;
 pub mod worker;
