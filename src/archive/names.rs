@@ -171,7 +171,7 @@ mod tests {
             "...",
             "ä/ö",
             "a b",
-            "x:y",
+            "xx:y",
             ".hidden/.x",
         ] {
             assert!(check(name).is_ok(), "{name:?} was refused");
