@@ -17,8 +17,9 @@ use super::deflate::{STREAM_END, Task};
 use super::digest::Digest;
 use super::error::{ArchiveError, shown};
 use super::manifest::Method;
+use super::options::Compression;
 use super::pool::Promise;
-use super::writer::{Added, ArchiveWriter, Compression, EntrySums, check_length, header};
+use super::writer::{Added, ArchiveWriter, EntrySums, check_length, header};
 
 /// What one compressing thread is given at once.
 const CHUNK_BYTES: u64 = 1 << 20;

@@ -8,8 +8,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
-use std::thread;
 
 use chrono::{DateTime, Utc};
 use crc32fast::Hasher as Crc;
@@ -25,6 +23,7 @@ use super::keys::SigningKey;
 use super::manifest::{EntryInfo, Manifest, Method, sign};
 use super::metadata::Metadata;
 use super::names::{self, NameSet};
+use super::options::{MOST_PART_BYTES, WriterOptions};
 use super::pool::{Pool, Promise};
 use super::stream::Length;
 use super::{MANIFEST, METADATA, SIGNATURE};
@@ -35,58 +34,6 @@ pub(super) const WHOLE_BYTES: u64 = 8 << 20;
 const MOST_PENDING: usize = 512;
 /// The longest entry name; a zip could name more, file systems could not.
 const NAME_BYTES: usize = 4096;
-
-/// How entries are compressed where that is worth while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// Levels 0 to 9. What everything reads.
-    Deflate { level: u8 },
-    /// Levels 1 to 19. Faster and smaller; `unzip`, Java and older Pythons do not read it.
-    Zstd { level: u8 },
-}
-
-impl Compression {
-    pub(super) fn method(self) -> Method {
-        match self {
-            Self::Deflate { .. } => Method::Deflate,
-            Self::Zstd { .. } => Method::Zstd,
-        }
-    }
-
-    pub(super) fn level(self) -> u8 {
-        match self {
-            Self::Deflate { level } => level.min(9),
-            Self::Zstd { level } => level.clamp(1, 19),
-        }
-    }
-}
-
-/// Settings of a writer. None but `compression` and `part_size_bytes` changes the bytes written.
-#[derive(Clone, Debug)]
-pub struct WriterOptions {
-    /// Threads that compress beside the caller's; 0 compresses on the caller's.
-    pub compression_threads: usize,
-    /// Where a stream is cut into parts; from 1 byte to 1 GiB.
-    pub part_size_bytes: u64,
-    pub compression: Compression,
-    /// Where long streams that are compressed already wait until their size is known, in files
-    /// without a name. Without it they become deflate entries of uncompressed blocks.
-    pub spool_dir: Option<PathBuf>,
-}
-
-impl Default for WriterOptions {
-    fn default() -> Self {
-        Self {
-            compression_threads: thread::available_parallelism().map_or(1, usize::from),
-            part_size_bytes: MOST_PART_BYTES,
-            compression: Compression::Deflate { level: 6 },
-            spool_dir: None,
-        }
-    }
-}
-
-/// Streamed entries have 4-byte sizes after their data; 1 GiB is what the format allows them.
-const MOST_PART_BYTES: u64 = 1 << 30;
 
 /// What became of a content that was added.
 #[derive(Clone, Debug, PartialEq, Eq)]
