@@ -41,7 +41,9 @@ pub enum Credentials {
 pub enum AccessError {
     #[error("User unauthorized: No authentication info provided")]
     NoCredentials,
-    #[error("User unauthorized: Authentication failed for <User username=`{0}`>. Wrong credentials or locked account")]
+    #[error(
+        "User unauthorized: Authentication failed for <User username=`{0}`>. Wrong credentials or locked account"
+    )]
     WrongCredentials(String),
     #[error("User unauthorized: Unauthorized")]
     WrongToken,
@@ -105,7 +107,9 @@ impl Access {
     ) -> Result<Caller, AccessError> {
         let user = match credentials {
             Credentials::None => return Err(AccessError::NoCredentials),
-            Credentials::Basic { username, password } => self.by_password(&username, password, address).await?,
+            Credentials::Basic { username, password } => {
+                self.by_password(&username, password, address).await?
+            }
             Credentials::Token(text) => self.by_token(&text, address).await?,
         };
         self.caller(user, tenant).await
@@ -170,9 +174,8 @@ impl Access {
         if self.is_remembered(&key) {
             return Ok(user);
         }
-        let is_right = tokio::task::spawn_blocking(move || password::is_right(&password, &hash))
-            .await
-            .unwrap_or(false);
+        let is_right =
+            tokio::task::spawn_blocking(move || password::is_right(&password, &hash)).await.unwrap_or(false);
         if !is_right {
             self.throttle.failed(username, address);
             return Err(wrong());

@@ -21,7 +21,8 @@ pub fn hash_password(password: &str) -> Result<String, PasswordError> {
 
 /// Whether the password has this hash. Takes as long as hashing.
 pub(super) fn is_right(password: &str, hash: &str) -> bool {
-    PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+    PasswordHash::new(hash)
+        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 /// Does the work of a comparison that can't succeed.

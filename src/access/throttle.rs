@@ -47,7 +47,8 @@ impl Throttle {
         if failures.len() >= REMEMBERED {
             failures.retain(|_, (_, last)| last.elapsed() < FORGET);
             if failures.len() >= REMEMBERED
-                && let Some(oldest) = failures.iter().min_by_key(|(_, (_, last))| *last).map(|(who, _)| who.clone())
+                && let Some(oldest) =
+                    failures.iter().min_by_key(|(_, (_, last))| *last).map(|(who, _)| who.clone())
             {
                 failures.remove(&oldest);
             }

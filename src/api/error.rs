@@ -86,7 +86,9 @@ impl ErrorCode {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed | Self::BlueprintInUse | Self::PluginInUse => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed | Self::BlueprintInUse | Self::PluginInUse => {
+                StatusCode::METHOD_NOT_ALLOWED
+            }
             Self::Conflict => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
@@ -160,7 +162,9 @@ impl From<ListError> for ApiError {
     fn from(error: ListError) -> Self {
         match &error {
             ListError::UnknownInclude { .. } => Self::new(ErrorCode::NoSuchIncludeField, error.to_string()),
-            ListError::UnknownSort { .. } | ListError::UnknownFilter { .. } => Self::bad_parameters(error.to_string()),
+            ListError::UnknownSort { .. } | ListError::UnknownFilter { .. } => {
+                Self::bad_parameters(error.to_string())
+            }
             ListError::Database(_) => Self::internal(&error),
         }
     }

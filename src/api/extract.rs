@@ -150,11 +150,13 @@ impl Listing {
     /// # Errors
     /// 400 `bad_parameters_error` for a page or an order that can't be read.
     pub fn query(&self, own: &[&str]) -> Result<ListQuery, ApiError> {
-        let number = |name: &'static str, default: u64| match self.get(name) {
+        let number = |name: &'static str, default: u64| {
+            match self.get(name) {
             None => Ok(default),
             Some(text) => text.parse().map_err(|_| {
                 ApiError::bad_parameters(format!("Invalid pagination parameter: {name} must be a whole number that is not negative, got {text}"))
             }),
+        }
         };
         let mut filters: Vec<Filter> = Vec::new();
         for (name, value) in &self.parameters {
@@ -247,7 +249,10 @@ mod tests {
         assert_eq!((query.offset, query.size, query.all_tenants), (5, 7, false));
         let sort: Vec<(&str, bool)> = query.sort.iter().map(|s| (s.column.as_str(), s.descending)).collect();
         assert_eq!(sort, [("created_at", true), ("id", false)]);
-        assert_eq!(query.filters, [Filter { column: "id".to_owned(), values: vec!["x".to_owned(), "y".to_owned()] }]);
+        assert_eq!(
+            query.filters,
+            [Filter { column: "id".to_owned(), values: vec!["x".to_owned(), "y".to_owned()] }]
+        );
         for bad in ["_offset=-1", "_size=x", "_sort=a;b", "_all_tenants=maybe"] {
             assert!(listing(bad).query(&[]).is_err(), "{bad}");
         }

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::error::CliError;
 use super::output::{Output, note, pairs};
 use super::prompt;
-use crate::archive::{Fingerprint, Identity, PublicKey, Recipient, SigningKey};
+use crate::archive::{Fingerprint, Identity, KeyError, PublicKey, Recipient, SigningKey};
 
 /// `lifeboat key`.
 #[derive(Args, Debug)]
@@ -53,8 +53,10 @@ struct Shown {
     /// For whom parts are sealed; the first is the one in use.
     recipients: Vec<ShownRecipient>,
     signer: Option<ShownSigner>,
-    /// Absent once it has been taken away.
+    /// The key that is kept elsewhere.
     recovery: Option<ShownRecipient>,
+    /// Whether the secret half of the recovery key has left the data folder.
+    recovery_is_taken: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,12 +75,11 @@ struct ShownSigner {
 struct Recovery {
     recovery_key: String,
     fingerprint: Fingerprint,
-    removed: bool,
 }
 
-impl From<&Identity> for ShownRecipient {
-    fn from(identity: &Identity) -> Self {
-        Self { recipient: identity.recipient(), fingerprint: identity.fingerprint() }
+impl From<Recipient> for ShownRecipient {
+    fn from(recipient: Recipient) -> Self {
+        Self { fingerprint: recipient.fingerprint(), recipient }
     }
 }
 
@@ -92,7 +93,7 @@ pub fn run(args: KeyArgs) -> Result<(), CliError> {
             output.show(&shown, shown_text);
             Ok(())
         }
-        KeyCommand::Recovery { taken } => recovery(&folder, &output, taken),
+        KeyCommand::Recovery { taken } => recovery(&folder, &output, taken, prompt::can_ask()),
     }
 }
 
@@ -104,11 +105,11 @@ fn show(folder: &Path) -> Result<Shown, CliError> {
         return Err(CliError::failed("show the keys", reason));
     };
     let signer = signer(&folder.join("signing.key"))?;
-    let recovery = self::identities(&folder.join("recovery.txt"))?;
     Ok(Shown {
-        recipients: identities.iter().map(ShownRecipient::from).collect(),
+        recipients: identities.iter().map(|identity| identity.recipient().into()).collect(),
         signer: signer.map(|key| ShownSigner { fingerprint: key.fingerprint(), public_key: key }),
-        recovery: recovery.as_ref().and_then(|all| all.first()).map(ShownRecipient::from),
+        recovery: recipient(&folder.join("recovery.pub"))?.map(ShownRecipient::from),
+        recovery_is_taken: !folder.join("recovery.txt").exists(),
     })
 }
 
@@ -122,18 +123,20 @@ fn shown_text(shown: &Shown) -> String {
         lines.push(("signer", key.public_key.to_string()));
         lines.push(("  fingerprint", key.fingerprint.to_string()));
     }
-    match &shown.recovery {
-        Some(key) => {
-            lines.push(("recovery key", key.recipient.to_string()));
-            lines.push(("  fingerprint", key.fingerprint.to_string()));
-            lines.push(("", "still in the data folder: take it away with `lifeboat key recovery`".into()));
-        }
-        None => lines.push(("recovery key", "taken away".into())),
+    if let Some(key) = &shown.recovery {
+        lines.push(("recovery key", key.recipient.to_string()));
+        lines.push(("  fingerprint", key.fingerprint.to_string()));
     }
+    let place = match shown.recovery_is_taken {
+        true => "taken away",
+        false => "still in the data folder: take it away with `lifeboat key recovery`",
+    };
+    lines.push(("  secret half", place.into()));
     pairs(&lines)
 }
 
-fn recovery(folder: &Path, output: &Output, taken: bool) -> Result<(), CliError> {
+/// Hands the recovery key over; removes it where somebody `is_there` confirms, or it `is_taken` for sure.
+fn recovery(folder: &Path, output: &Output, is_taken: bool, is_there: bool) -> Result<(), CliError> {
     let doing = "take the recovery key";
     let path = folder.join("recovery.txt");
     let Some(identity) = identities(&path)?.and_then(|all| all.into_iter().next()) else {
@@ -143,34 +146,22 @@ fn recovery(folder: &Path, output: &Output, taken: bool) -> Result<(), CliError>
         );
         return Err(CliError::failed(doing, reason));
     };
-    let secret = identity.to_secret_text();
-    let is_asked = !taken && prompt::can_ask();
-    let show = |removed: bool| {
-        let document =
-            Recovery { recovery_key: secret.to_string(), fingerprint: identity.fingerprint(), removed };
-        output.show(&document, |document| document.recovery_key.clone());
-        // What nobody has got must not be removed.
-        if output.is_closed() {
-            Err(CliError::failed(doing, "it could not be printed, so it stays"))
-        } else {
-            Ok(())
-        }
-    };
-    if is_asked {
-        note(&format!("The recovery key is:\n\n{}\n", secret.as_str()));
-        prompt::confirm(doing, "It will be removed from the data folder.", "taken")?;
-        remove(&path, folder)
-            .map_err(|error| CliError::failed(doing, format!("`{}`: {error}", path.display())))?;
-        note("It is removed.");
-        return if output.is_json() { show(true) } else { Ok(()) };
+    let document =
+        Recovery { recovery_key: identity.to_secret_text().to_string(), fingerprint: identity.fingerprint() };
+    output.show(&document, |document| document.recovery_key.clone());
+    if output.is_closed() {
+        return Err(CliError::failed(doing, "it could not be printed, so it stays"));
     }
-    show(taken)?;
-    if taken {
-        remove(&path, folder)
-            .map_err(|error| CliError::failed(doing, format!("`{}`: {error}", path.display())))?;
-    } else {
+    if !is_taken && !is_there {
         note("it is still in the data folder: keep it elsewhere, then remove it with --taken");
+        return Ok(());
     }
+    if !is_taken {
+        prompt::confirm(doing, "Keep this elsewhere. It will be removed from the data folder.", "taken")?;
+    }
+    remove(&path, folder)
+        .map_err(|error| CliError::failed(doing, format!("`{}`: {error}", path.display())))?;
+    note("the recovery key is no longer in the data folder");
     Ok(())
 }
 
@@ -186,6 +177,14 @@ fn identities(path: &Path) -> Result<Option<Vec<Identity>>, CliError> {
         |reason: String| CliError::failed("read the keys", format!("`{}`: {reason}", path.display()));
     let text = std::str::from_utf8(&bytes).map_err(|_| failed("it is not text".into()))?;
     Identity::parse_file(text).map(Some).map_err(|error| failed(error.to_string()))
+}
+
+/// The public key in a file, or none where there is no file.
+fn recipient(path: &Path) -> Result<Option<Recipient>, CliError> {
+    let Some(bytes) = read(path)? else { return Ok(None) };
+    String::from_utf8_lossy(&bytes).parse().map(Some).map_err(|error: KeyError| {
+        CliError::failed("read the keys", format!("`{}`: {error}", path.display()))
+    })
 }
 
 /// The public half of the signing key, kept as its 32 bytes or as their hexadecimal digits.
@@ -213,22 +212,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn public_halves_are_shown_and_secret_ones_are_not() {
+    fn public_halves_of_the_service_s_keys_are_shown_and_secret_ones_are_not() {
         let folder = tempfile::tempdir().unwrap();
-        let (identity, recovery, signing) =
-            (Identity::generate(), Identity::generate(), SigningKey::generate());
-        fs::write(folder.path().join("identity.txt"), identity.to_secret_text().as_bytes()).unwrap();
-        fs::write(folder.path().join("recovery.txt"), format!("# keep\n{}\n", *recovery.to_secret_text()))
-            .unwrap();
-        for key in [signing.to_secret_bytes().to_vec(), hex::encode(*signing.to_secret_bytes()).into_bytes()]
-        {
+        let keys = crate::keys::Keys::open(folder.path(), true, &[], &[]).unwrap();
+        let hex = fs::read(folder.path().join("signing.key")).unwrap();
+        for key in [hex, keys.signing.to_secret_bytes().to_vec()] {
             fs::write(folder.path().join("signing.key"), key).unwrap();
             let shown = show(folder.path()).unwrap();
             let text = shown_text(&shown) + &serde_json::to_string(&shown).unwrap();
-            assert!(text.contains(&identity.recipient().to_string()), "{text}");
-            assert!(text.contains(&recovery.fingerprint().to_string()), "{text}");
-            assert!(text.contains(&signing.public_key().to_string()), "{text}");
-            assert!(!text.contains("AGE-SECRET-KEY"), "{text}");
+            for recipient in &keys.recipients {
+                assert!(text.contains(&recipient.to_string()), "{text}");
+                assert!(text.contains(&recipient.fingerprint().to_string()), "{text}");
+            }
+            assert!(text.contains(&keys.signing.public_key().to_string()), "{text}");
+            assert!(!text.contains("AGE-SECRET-KEY") && !shown.recovery_is_taken, "{text}");
         }
     }
 
@@ -238,12 +235,12 @@ mod tests {
         let path = folder.path().join("recovery.txt");
         fs::write(&path, Identity::generate().to_secret_text().as_bytes()).unwrap();
         let output = Output::new(true);
-        // Without a terminal nobody can be asked, so it stays.
-        recovery(folder.path(), &output, false).unwrap();
+        // Nobody is there to be asked, so it stays.
+        recovery(folder.path(), &output, false, false).unwrap();
         assert!(path.exists());
-        recovery(folder.path(), &output, true).unwrap();
+        recovery(folder.path(), &output, true, false).unwrap();
         assert!(!path.exists());
-        assert!(recovery(folder.path(), &output, true).is_err());
+        assert!(recovery(folder.path(), &output, true, false).is_err());
     }
 
     #[test]

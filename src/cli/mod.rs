@@ -97,13 +97,13 @@ pub enum Command {
 #[derive(Args, Clone, Debug, Default)]
 pub struct ServeArgs {
     /// The settings file
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = "LIFEBOAT_CONFIG")]
     pub config: Option<PathBuf>,
     /// The folder that holds all state; created at the first start
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "LIFEBOAT_DATA")]
     pub data: Option<PathBuf>,
     /// Where to listen; port 0 lets the system pick one
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", env = "LIFEBOAT_LISTEN")]
     pub listen: Option<SocketAddr>,
     /// A file that gets the number of the port once the service answers
     #[arg(long, value_name = "PATH")]

@@ -368,6 +368,6 @@ mod tests {
         let moment = chrono::DateTime::from_timestamp_millis(1_790_000_000_042).unwrap();
         let id = generated_id(moment);
         assert_eq!(id, "snapshot_20260921T141320.042Z");
-        assert!(id.parse::<SnapshotId>().is_ok());
+        assert!(SnapshotId::for_create(&id).is_ok());
     }
 }

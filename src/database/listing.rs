@@ -156,6 +156,14 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// The scope as one SQL condition and the parameters that its `?` take, for statements that are no lists.
+    pub fn into_sql(self) -> (String, Vec<SqlValue>) {
+        let condition = if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") };
+        (condition, self.parameters)
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
@@ -201,21 +209,25 @@ pub fn list(
     collection.check_include(query.include.as_deref())?;
     let order = order(collection, &query.sort)?;
     let (condition, mut parameters) = condition(collection, query, scope)?;
-    let total: i64 = connection.prepare_cached(&format!("SELECT count(*) FROM {} WHERE {condition}", collection.table))?.query_row(
-        rusqlite::params_from_iter(parameters.iter()),
-        |row| row.get(0),
-    )?;
+    let total: i64 = connection
+        .prepare_cached(&format!("SELECT count(*) FROM {} WHERE {condition}", collection.table))?
+        .query_row(rusqlite::params_from_iter(parameters.iter()), |row| row.get(0))?;
     let columns: Vec<&Column> = collection
         .columns
         .iter()
-        .filter(|column| query.include.as_ref().is_none_or(|names| names.iter().any(|name| name == column.name)))
+        .filter(|column| {
+            query.include.as_ref().is_none_or(|names| names.iter().any(|name| name == column.name))
+        })
         .collect();
     let selected = if columns.is_empty() {
         "NULL".to_owned()
     } else {
         columns.iter().map(|column| column.sql).collect::<Vec<_>>().join(", ")
     };
-    let sql = format!("SELECT {selected} FROM {} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?", collection.table);
+    let sql = format!(
+        "SELECT {selected} FROM {} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?",
+        collection.table
+    );
     parameters.push(SqlValue::Integer(i64::try_from(query.size).unwrap_or(i64::MAX)));
     parameters.push(SqlValue::Integer(i64::try_from(query.offset).unwrap_or(i64::MAX)));
     let mut statement = connection.prepare_cached(&sql)?;
@@ -238,7 +250,11 @@ pub fn row_object(row: &Row<'_>, columns: &[&Column]) -> rusqlite::Result<Map<St
             ColumnKind::Boolean => row.get::<_, Option<bool>>(index)?.map_or(Value::Null, Value::from),
             ColumnKind::Json => match row.get::<_, Option<String>>(index)? {
                 Some(text) => serde_json::from_str(&text).map_err(|error| {
-                    rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error))
+                    rusqlite::Error::FromSqlConversionFailure(
+                        index,
+                        rusqlite::types::Type::Text,
+                        Box::new(error),
+                    )
                 })?,
                 None => Value::Null,
             },
@@ -249,8 +265,11 @@ pub fn row_object(row: &Row<'_>, columns: &[&Column]) -> rusqlite::Result<Map<St
 }
 
 fn order(collection: &Collection, sort: &[Sort]) -> Result<String, ListError> {
-    let unknown: Vec<&str> =
-        sort.iter().map(|sort| sort.column.as_str()).filter(|name| collection.column(name).is_none()).collect();
+    let unknown: Vec<&str> = sort
+        .iter()
+        .map(|sort| sort.column.as_str())
+        .filter(|name| collection.column(name).is_none())
+        .collect();
     if !unknown.is_empty() {
         return Err(ListError::UnknownSort { keys: quoted(&unknown), allowed: collection.allowed() });
     }
@@ -295,7 +314,11 @@ fn condition(
         let pattern = format!("%{}%", search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
         let terms: Vec<String> =
             collection.search.iter().map(|column| format!("{column} LIKE ? ESCAPE '\\'")).collect();
-        conditions.push(if terms.is_empty() { "(0)".to_owned() } else { format!("({})", terms.join(" OR ")) });
+        conditions.push(if terms.is_empty() {
+            "(0)".to_owned()
+        } else {
+            format!("({})", terms.join(" OR "))
+        });
         parameters.extend(collection.search.iter().map(|_| SqlValue::Text(pattern.clone())));
     }
     if conditions.is_empty() {
@@ -307,7 +330,9 @@ fn condition(
 fn filter_value(kind: ColumnKind, text: &str) -> SqlValue {
     match kind {
         ColumnKind::Text | ColumnKind::Json => SqlValue::Text(text.to_owned()),
-        ColumnKind::Integer => text.parse().map_or_else(|_| SqlValue::Text(text.to_owned()), SqlValue::Integer),
+        ColumnKind::Integer => {
+            text.parse().map_or_else(|_| SqlValue::Text(text.to_owned()), SqlValue::Integer)
+        }
         ColumnKind::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" | "1" => SqlValue::Integer(1),
             "false" | "0" => SqlValue::Integer(0),
@@ -325,4 +350,3 @@ fn quoted(names: &[&str]) -> String {
 pub fn text(value: impl Into<String>) -> SqlValue {
     SqlValue::Text(value.into())
 }
-

@@ -12,7 +12,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-pub use listing::{Collection, Column, ColumnKind, Filter, ListError, ListQuery, Page, Scope, Sort, list, row_object, text};
+pub use listing::{
+    Collection, Column, ColumnKind, Filter, ListError, ListQuery, Page, Scope, Sort, list, row_object, text,
+};
 
 /// How many threads read beside the writer.
 const READERS: usize = 4;
@@ -192,7 +194,8 @@ where
 }
 
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE)?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE)?;
     configure(&connection)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)

@@ -63,6 +63,12 @@ impl Job {
         Self { execution, cancel, home, boot, written: Mutex::new((Progress::default(), None)) }
     }
 
+    /// A job that no engine runs, for tests of the code that does its work.
+    #[cfg(test)]
+    pub(crate) fn detached(execution: Execution, home: Database) -> Self {
+        Self::new(execution, CancelToken::default(), home, 1)
+    }
+
     /// Its record, as of the moment it was claimed.
     pub fn execution(&self) -> &Execution {
         &self.execution

@@ -3,8 +3,31 @@
 //! Knows neither what a job does nor HTTP.
 
 mod cancel;
+mod engine;
 mod job;
+mod lanes;
 pub mod table;
 
+use crate::database::DatabaseError;
+use crate::model::ExecutionId;
+
 pub use cancel::CancelToken;
+pub use engine::{Engine, Homes, Worker};
 pub use job::{Job, JobError, JobResult};
+
+/// Why an execution can't be recorded, found or stopped. The messages are Cloudify's where it has the case.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutionError {
+    #[error("Requested `Execution` with ID `{0}` was not found")]
+    NotFound(String),
+    #[error("{0}")]
+    Illegal(String),
+    #[error("Cannot start execution because there are other executions running e.g.: {}", join(.0))]
+    Conflict(Vec<ExecutionId>),
+    #[error("failed to use the rows of executions")]
+    Database(#[from] DatabaseError),
+}
+
+fn join(ids: &[ExecutionId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -176,6 +176,17 @@ pub fn insert(connection: &Connection, execution: &Execution) -> Result<(), Data
     Ok(())
 }
 
+/// Names the execution that this one is a part of.
+///
+/// # Errors
+/// The database's own.
+pub fn set_parent(connection: &Connection, id: ExecutionId, parent: ExecutionId) -> Result<(), DatabaseError> {
+    connection
+        .prepare_cached("UPDATE executions SET parent_id = ? WHERE id = ?")?
+        .execute([parent.to_string(), id.to_string()])?;
+    Ok(())
+}
+
 const DECIDING: &str = "id, workflow_id, tenant_name, created_by, deployment_id, blueprint_id, snapshot_id, status, error, parameters, created_at, scheduled_for, is_dry_run";
 
 /// The execution with this id, or none.
@@ -195,7 +206,8 @@ pub fn find(connection: &Connection, id: ExecutionId) -> Result<Option<Execution
 /// The database's own.
 pub fn open(connection: &Connection) -> Result<Vec<Execution>, DatabaseError> {
     let sql = format!("SELECT {DECIDING} FROM executions WHERE ended_at IS NULL ORDER BY created_at, id");
-    let executions = connection.prepare_cached(&sql)?.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?;
+    let executions =
+        connection.prepare_cached(&sql)?.query_map([], from_row)?.collect::<rusqlite::Result<_>>()?;
     Ok(executions)
 }
 
@@ -215,10 +227,12 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Execution> {
         deployment_id: row.get::<_, Option<String>>(4)?.map(EntityId::trusted),
         blueprint_id: row.get::<_, Option<String>>(5)?.map(EntityId::trusted),
         snapshot_id: row.get::<_, Option<String>>(6)?.map(SnapshotId::trusted),
-        status: ExecutionStatus::parse(&status).ok_or_else(|| text_error(7, format!("unknown status `{status}`")))?,
+        status: ExecutionStatus::parse(&status)
+            .ok_or_else(|| text_error(7, format!("unknown status `{status}`")))?,
         error: row.get(8)?,
         parameters: serde_json::from_str(&parameters).map_err(|error| text_error(9, error.to_string()))?,
-        created_at: Timestamp::parse(&created_at).ok_or_else(|| text_error(10, format!("no time: `{created_at}`")))?,
+        created_at: Timestamp::parse(&created_at)
+            .ok_or_else(|| text_error(10, format!("no time: `{created_at}`")))?,
         scheduled_for: row.get::<_, Option<String>>(11)?.as_deref().and_then(Timestamp::parse),
         is_dry_run: row.get(12)?,
     })
@@ -294,7 +308,11 @@ pub struct Progress {
 ///
 /// # Errors
 /// The database's own.
-pub fn set_progress(connection: &Connection, id: ExecutionId, progress: &Progress) -> Result<(), DatabaseError> {
+pub fn set_progress(
+    connection: &Connection,
+    id: ExecutionId,
+    progress: &Progress,
+) -> Result<(), DatabaseError> {
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     connection
         .prepare_cached(
@@ -409,4 +427,3 @@ pub fn close_interrupted(connection: &Connection, boot: u64) -> Result<Vec<Execu
     }
     Ok(interrupted)
 }
-

@@ -70,6 +70,11 @@ impl Blobs {
         Ok(Self { folder: folder.to_owned(), partial: partial.to_owned(), pins: Arc::default() })
     }
 
+    /// The folder for files that are being written; what is made there can be adopted.
+    pub fn partial_folder(&self) -> &Path {
+        &self.partial
+    }
+
     fn path(&self, blob: &BlobId) -> PathBuf {
         self.folder.join(blob.as_str())
     }
@@ -117,7 +122,12 @@ impl Blobs {
         self.keep(file, &hash.finalize().into(), size_bytes)
     }
 
-    fn keep(&self, file: tempfile::NamedTempFile, digest: &[u8; 32], size_bytes: u64) -> io::Result<StoredBlob> {
+    fn keep(
+        &self,
+        file: tempfile::NamedTempFile,
+        digest: &[u8; 32],
+        size_bytes: u64,
+    ) -> io::Result<StoredBlob> {
         let blob = BlobId::from_digest(digest);
         let pin = self.pin(blob.clone());
         let path = self.path(&blob);

@@ -10,7 +10,9 @@ use super::{GenerationError, VaultError};
 pub enum ManagerError {
     #[error("Requested `{noun}` with ID `{id}` was not found")]
     NotFound { noun: &'static str, id: String },
-    #[error("<{noun} id=`{id}` tenant=`{tenant}`> already exists on <Tenant name=`{tenant}`> or with global visibility")]
+    #[error(
+        "<{noun} id=`{id}` tenant=`{tenant}`> already exists on <Tenant name=`{tenant}`> or with global visibility"
+    )]
     Exists { noun: &'static str, id: String, tenant: String },
     #[error(transparent)]
     Id(#[from] IdError),

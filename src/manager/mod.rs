@@ -5,11 +5,18 @@
 
 mod blobs;
 pub mod blueprint;
+mod blueprints;
+mod deployments;
+mod entities;
+mod environment;
 mod error;
 mod generation;
+mod nodes;
 pub mod schema;
 mod scope;
+mod upload;
 mod vault;
+mod workflows;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,10 +28,16 @@ use rusqlite::{Connection, Transaction};
 use crate::model::{TenantName, Timestamp};
 
 pub use blobs::{Blobs, Pin, StoredBlob};
+pub use blueprints::{BLUEPRINTS, Download, NewBlueprint};
+pub use deployments::{DEPLOYMENTS, DeleteDeployment, DeploymentChange, NewDeployment};
+pub use environment::{run_create_deployment_environment, run_delete_deployment_environment};
 pub use error::ManagerError;
 pub use generation::{Generation, GenerationError, Generations};
+pub use nodes::{InstanceChange, NODE_INSTANCES, NODES};
 pub use scope::{visible, writable};
+pub use upload::run_upload_blueprint;
 pub use vault::{Place, Vault, VaultError};
+pub use workflows::{StartOptions, run_deployment_workflow};
 
 /// The embedded manager. Clones are handles to the same one.
 #[derive(Clone)]

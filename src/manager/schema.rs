@@ -65,10 +65,10 @@ CREATE TABLE deployments (
     runtime_only_evaluation INTEGER NOT NULL DEFAULT 0,
     create_execution TEXT,
     work_folder TEXT,
-    UNIQUE (tenant_name, id),
-    FOREIGN KEY (tenant_name, blueprint_id) REFERENCES blueprints(tenant_name, id)
+    UNIQUE (tenant_name, id)
 ) STRICT;
-CREATE INDEX deployments_by_blueprint ON deployments(tenant_name, blueprint_id);
+-- No foreign key: a global blueprint has deployments in other tenants.
+CREATE INDEX deployments_by_blueprint ON deployments(blueprint_id);
 
 CREATE TABLE nodes (
     number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -68,6 +68,38 @@ impl TenantRole {
     }
 }
 
+/// Who may see an entity of the manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Visibility {
+    /// Who made it, the managers of its tenant, and sys_admins.
+    Private,
+    /// Everybody in its tenant.
+    Tenant,
+    /// Everybody in every tenant.
+    Global,
+}
+
+impl Visibility {
+    /// The visibility by its name on the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "private" => Some(Self::Private),
+            "tenant" => Some(Self::Tenant),
+            "global" => Some(Self::Global),
+            _ => None,
+        }
+    }
+
+    /// The name on the wire and in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Tenant => "tenant",
+            Self::Global => "global",
+        }
+    }
+}
+
 /// What a call needs. A permission is checked against the caller's system role and role in the tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permission {

@@ -233,7 +233,9 @@ mod tests {
         for status in ExecutionStatus::ALL {
             assert_eq!(ExecutionStatus::parse(status.as_str()), Some(status));
         }
-        for name in ["create_snapshot", "restore_snapshot", "rollback", "upload_blueprint", "install", "my_workflow"] {
+        for name in
+            ["create_snapshot", "restore_snapshot", "rollback", "upload_blueprint", "install", "my_workflow"]
+        {
             assert_eq!(Workflow::parse(name).as_str(), name);
         }
     }

@@ -189,7 +189,8 @@ impl BlobId {
 
     /// Takes 64 lower-case hex digits; anything else is `None`, so that no text becomes a path.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_digest = text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let is_digest =
+            text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         is_digest.then(|| Self(text.to_owned()))
     }
 
@@ -216,7 +217,11 @@ mod tests {
         assert!(SnapshotId::for_upload("0").is_ok());
         assert_eq!(SnapshotId::for_upload("-a"), Err(IdError::FirstNotALetterOrDigit("snapshot_id")));
         for hostile in ["a b", "../x", "a/b", "a%2e", "ä", "a\0", "a\n"] {
-            assert_eq!(SnapshotId::for_create(hostile), Err(IdError::IllegalCharacters("snapshot_id")), "{hostile:?}");
+            assert_eq!(
+                SnapshotId::for_create(hostile),
+                Err(IdError::IllegalCharacters("snapshot_id")),
+                "{hostile:?}"
+            );
         }
         assert_eq!(SnapshotId::for_create(""), Err(IdError::Empty("snapshot_id")));
         assert!(SnapshotId::for_create(&"a".repeat(256)).is_ok());

@@ -9,7 +9,7 @@ mod ids;
 mod snapshot;
 mod timestamp;
 
-pub use access::{Permission, SystemRole, TenantRole};
+pub use access::{Permission, SystemRole, TenantRole, Visibility};
 pub use caller::Caller;
 pub use execution::{CancelMode, Execution, ExecutionStatus, Workflow};
 pub use ids::{BlobId, EntityId, ExecutionId, IdError, SnapshotId, TenantName, UserName};

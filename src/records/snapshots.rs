@@ -51,7 +51,8 @@ pub struct ArchiveFacts {
     pub verified_at: Option<Timestamp>,
 }
 
-const SNAPSHOT: &str = "tenant_name, id, created_at, created_by, status, error, execution_id, archive_file, size_bytes, sha256";
+const SNAPSHOT: &str =
+    "tenant_name, id, created_at, created_by, status, error, execution_id, archive_file, size_bytes, sha256";
 
 impl Records {
     /// Writes the record of a snapshot that is being made; answers false where the tenant has one of this id.
@@ -172,8 +173,10 @@ impl Records {
         tenant: &TenantName,
         id: &SnapshotId,
     ) -> Result<bool, RecordsError> {
-        let deleted = connection
-            .execute("DELETE FROM snapshots WHERE tenant_name = ? AND id = ?", (tenant.as_str(), id.as_str()))?;
+        let deleted = connection.execute(
+            "DELETE FROM snapshots WHERE tenant_name = ? AND id = ?",
+            (tenant.as_str(), id.as_str()),
+        )?;
         Ok(deleted == 1)
     }
 
@@ -203,7 +206,8 @@ impl Records {
 }
 
 fn parse_file(text: &str) -> Result<Uuid, RecordsError> {
-    Uuid::parse_str(text).map_err(|_| RecordsError::Unknown { what: "an archive's name", value: text.to_owned() })
+    Uuid::parse_str(text)
+        .map_err(|_| RecordsError::Unknown { what: "an archive's name", value: text.to_owned() })
 }
 
 fn parse_status(text: String) -> Result<SnapshotStatus, RecordsError> {

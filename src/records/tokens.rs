@@ -90,7 +90,8 @@ impl Records {
     /// # Errors
     /// The database's own.
     pub fn touch_token(connection: &Connection, id: &str) -> Result<(), RecordsError> {
-        connection.execute("UPDATE tokens SET last_used = ? WHERE id = ?", (Timestamp::now().to_string(), id))?;
+        connection
+            .execute("UPDATE tokens SET last_used = ? WHERE id = ?", (Timestamp::now().to_string(), id))?;
         Ok(())
     }
 }

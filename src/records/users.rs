@@ -138,7 +138,12 @@ impl Records {
                  WHERE ?1 IS NULL OR username = ?1 ORDER BY username, tenant_name",
             )?
             .query_map([username], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get(3)?))
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, String>(2)?,
+                    row.get(3)?,
+                ))
             })?
             .map(|row| {
                 let (username, tenant_name, role, confirmed) = row?;
@@ -175,7 +180,11 @@ impl Records {
     ///
     /// # Errors
     /// The database's own.
-    pub fn delete_membership(connection: &Connection, username: &str, tenant: &str) -> Result<bool, RecordsError> {
+    pub fn delete_membership(
+        connection: &Connection,
+        username: &str,
+        tenant: &str,
+    ) -> Result<bool, RecordsError> {
         let deleted = connection
             .execute("DELETE FROM memberships WHERE username = ? AND tenant_name = ?", (username, tenant))?;
         Ok(deleted == 1)

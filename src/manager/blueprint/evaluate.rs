@@ -3,6 +3,7 @@
 //! A function that cannot be known yet stays as it is. Secrets are never
 //! resolved here, so no result can leak one.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
@@ -10,11 +11,14 @@ use serde_json::{Map, Value, json};
 use super::budget::{Budget, weight};
 use super::error::DeploymentError;
 use super::functions;
+use super::schema::is_of_primitive;
 
 /// How deep functions may refer to functions.
 const MAX_DEPTH: usize = 50;
 /// How much all results together may weigh.
 const MAX_RESULT_BYTES: usize = 64 << 20;
+/// What a call weighs besides its result, so that the number of calls is limited too.
+const CALL_WEIGHT: usize = 512;
 
 /// Which node `SELF`, `SOURCE` and `TARGET` mean.
 #[derive(Debug, Clone, Copy, Default)]
@@ -109,6 +113,9 @@ impl<'a> Evaluator<'a> {
         let Some((name, argument)) = functions::parse(&resolved) else {
             return Ok(resolved);
         };
+        self.budget
+            .spend(CALL_WEIGHT)
+            .map_err(|_| failure(name, place, "there are too many functions in functions"))?;
         let Some((value, scope)) = self.call(name, argument, scope, place, depth)? else {
             return Ok(resolved);
         };
@@ -120,12 +127,12 @@ impl<'a> Evaluator<'a> {
         } else {
             value
         };
-        if let Some(expected) = resolved.get("type").and_then(Value::as_str) {
-            if !functions::is_function(&value) && !super::schema::is_of_primitive(&value, expected)
-            {
-                let problem = format!("the result is not of type `{expected}`");
-                return Err(failure(name, place, &problem));
-            }
+        if let Some(expected) = resolved.get("type").and_then(Value::as_str)
+            && !functions::is_function(&value)
+            && !is_of_primitive(&value, expected)
+        {
+            let problem = format!("the result is not of type `{expected}`");
+            return Err(failure(name, place, &problem));
         }
         Ok(value)
     }
@@ -187,20 +194,27 @@ impl<'a> Evaluator<'a> {
                     node: Some(&node),
                     target: scope.target,
                 };
-                let mut value = properties.clone();
+                let missing = || wrong(&format!("node `{node}` has no property {}", shown(path)));
+                // Borrowed as long as possible: a copy of all properties for each call adds up.
+                let mut value = Cow::Borrowed(properties);
                 for step in path {
                     if functions::is_function(&value) {
-                        value = self.at(&value, inner, place, depth + 1)?;
+                        value = Cow::Owned(self.at(&value, inner, place, depth + 1)?);
                         if functions::is_function(&value) {
                             return Ok(None);
                         }
                     }
-                    value = walk(&value, std::slice::from_ref(step))
-                        .cloned()
-                        .ok_or_else(|| {
-                            wrong(&format!("node `{node}` has no property {}", shown(path)))
-                        })?;
+                    let step = std::slice::from_ref(step);
+                    value = match value {
+                        Cow::Borrowed(value) => {
+                            Cow::Borrowed(walk(value, step).ok_or_else(missing)?)
+                        }
+                        Cow::Owned(value) => {
+                            Cow::Owned(walk(&value, step).ok_or_else(missing)?.clone())
+                        }
+                    };
                 }
+                let value = value.into_owned();
                 Ok(Some((value, OwnScope::of(inner))))
             }
             "get_attribute" | "get_attributes_list" | "get_attributes_dict" => {

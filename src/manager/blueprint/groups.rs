@@ -12,6 +12,8 @@ use super::schema::{DataTypes, PARAMETER_KEYS};
 const SCALING: &str = "cloudify.policies.scaling";
 const CONTAINED_IN: &str = "cloudify.relationships.contained_in";
 
+type Section = Map<String, Value>;
+
 /// The sections that have to do with groups, in the form that a plan carries.
 pub(super) struct Groups {
     pub(super) groups: Map<String, Value>,
@@ -207,7 +209,7 @@ fn read_typed(
 fn read_policies(
     sections: &Map<String, Value>,
     groups: &Map<String, Value>,
-) -> Result<(Map<String, Value>, Map<String, Value>), BlueprintError> {
+) -> Result<(Section, Section), BlueprintError> {
     let section = "policies";
     let mut policies = mapping(sections.get(section), Place { section, name: "" })?;
     let mut scaling_groups = Map::new();

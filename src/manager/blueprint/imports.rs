@@ -108,10 +108,10 @@ pub(super) fn load(
         }
         merge(&mut merged, file)?;
     }
-    let lacks_types = !merged
+    let lacks_types = merged
         .sections
         .get("node_types")
-        .is_some_and(|types| types.get("cloudify.nodes.Root").is_some());
+        .is_none_or(|types| types.get("cloudify.nodes.Root").is_none());
     if lacks_types && !merged.unresolved.is_empty() {
         // An import that cannot be seen may have brought them.
         merge(&mut merged, builtin_file()?)?;

@@ -48,9 +48,9 @@ pub(super) fn expand(
         taken: HashSet::new(),
         ids,
     };
-    for entity in 0..entities.len() {
-        if entities[entity].container.is_none() {
-            expansion.grow(entity, None, None)?;
+    for (at, entity) in entities.iter().enumerate() {
+        if entity.container.is_none() {
+            expansion.grow(at, None, None)?;
         }
     }
     expansion.finish()
@@ -92,8 +92,8 @@ fn entities<'a>(
             }
         }
     }
-    for at in 0..nodes.len() {
-        let Some(target) = container_of(&nodes[at]).and_then(|target| index.get(target)) else {
+    for (at, node) in nodes.iter().enumerate() {
+        let Some(target) = container_of(node).and_then(|target| index.get(target)) else {
             continue;
         };
         // A node of a group is in the group, and the outermost group is where the node would be.

@@ -234,10 +234,10 @@ fn with_defaults(
             return Err(place.error(problem));
         };
         // A function carries the type that its value must have.
-        if let (Value::Object(function), Some(of_type)) = (value, definition.get("type")) {
-            if is_function(&Value::Object(function.clone())) {
-                function.insert("type".to_owned(), of_type.clone());
-            }
+        if let Some(of_type) = definition.get("type")
+            && is_function(value)
+        {
+            value["type"] = of_type.clone();
         }
     }
     Ok(Value::Object(inputs))

@@ -22,6 +22,9 @@ const NAMED: &[&str] = &[
     "groups",
     "policies",
     "workflows",
+    "labels",
+    "blueprint_labels",
+    "resource_tags",
 ];
 
 /// Puts `namespace` before the names of `sections` and the references between them.
@@ -62,10 +65,10 @@ impl Renamer<'_> {
     }
 
     fn reference(&self, value: Option<&mut Value>) {
-        if let Some(Value::String(name)) = value {
-            if !is_primitive(name) {
-                *name = self.name(name);
-            }
+        if let Some(Value::String(name)) = value
+            && !is_primitive(name)
+        {
+            *name = self.name(name);
         }
     }
 
@@ -167,10 +170,10 @@ impl Renamer<'_> {
                         Value::String(_) if name == "get_input" => Some(&mut *argument),
                         _ => None,
                     };
-                    if let Some(Value::String(first)) = first {
-                        if !matches!(first.as_str(), "SELF" | "SOURCE" | "TARGET") {
-                            *first = format!("{}--{first}", self.namespace);
-                        }
+                    if let Some(Value::String(first)) = first
+                        && !matches!(first.as_str(), "SELF" | "SOURCE" | "TARGET")
+                    {
+                        *first = format!("{}--{first}", self.namespace);
                     }
                     self.functions(argument);
                 }

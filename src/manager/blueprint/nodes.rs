@@ -385,21 +385,19 @@ fn add_plugins(
             })
             .collect();
         let is_hosted = node.plan.get("host_id").is_some();
-        if !is_hosted && !node.is_open {
-            if let Some(plugin) = list
-                .iter()
-                .find(|plugin| plugin["executor"] == "host_agent")
-            {
-                let name = node.plan["id"].as_str().unwrap_or_default().to_owned();
-                let place = Place {
-                    section: SECTION,
-                    name: &name,
-                };
-                return Err(place.error(format!(
-                    "the plugin {} runs on a host (`host_agent`), but the node is not contained in one",
-                    plugin["name"]
-                )));
-            }
+        let on_host = list
+            .iter()
+            .find(|plugin| plugin["executor"] == "host_agent");
+        if let (Some(plugin), false) = (on_host, is_hosted || node.is_open) {
+            let name = node.plan["id"].as_str().unwrap_or_default();
+            let place = Place {
+                section: SECTION,
+                name,
+            };
+            return Err(place.error(format!(
+                "the plugin {} runs on a host (`host_agent`), but the node is not contained in one",
+                plugin["name"]
+            )));
         }
         node.plan["deployment_plugins_to_install"] =
             Value::Array(by_executor(&list, "central_deployment_agent"));

@@ -96,20 +96,6 @@ impl DataTypes {
         for name in raw.keys() {
             types.resolve(name, &raw, &mut Vec::new())?;
         }
-        // The defaults are filled only now, for types may refer to later ones.
-        let names: Vec<String> = types.types.keys().cloned().collect();
-        for name in names {
-            let place = Place {
-                section: "data_types",
-                name: &name,
-            };
-            let Some(definition) = types.types.get(&name) else {
-                continue;
-            };
-            let properties = mapping(definition.get("properties"), place)?;
-            let filled = types.schema(Value::Object(properties), PROPERTY_KEYS, place)?;
-            types.types[&name]["properties"] = Value::Object(filled);
-        }
         Ok(types)
     }
 
@@ -144,26 +130,39 @@ impl DataTypes {
             &["properties", "description", "derived_from", "version"],
             place,
         )?;
-        let mut properties = mapping(definition.get("properties"), place)?;
-        if let Some(parent) = text(definition.get("derived_from"), "derived_from", place)? {
-            if raw.contains_key(&parent) {
-                path.push(name.to_owned());
-                self.resolve(&parent, raw, path)?;
-                path.pop();
-                let inherited = mapping(self.types[&parent].get("properties"), place)?;
-                properties = inherit(inherited, properties);
-            } else if !self.is_partial {
-                return Err(place.error(format!("it is derived from the unknown type `{parent}`")));
+        let own = mapping(definition.get("properties"), place)?;
+        for (property, schema) in &own {
+            let within = &mut HashSet::from([name.to_owned()]);
+            self.forbid_cycles(property, schema, raw, within, place)?;
+        }
+        // What it is made of comes first, for its defaults are filled from there.
+        path.push(name.to_owned());
+        let parent = text(definition.get("derived_from"), "derived_from", place)?;
+        let parts = own
+            .values()
+            .filter_map(|schema| schema.get("type").and_then(Value::as_str));
+        for part in parts.chain(parent.as_deref()) {
+            if raw.contains_key(part) {
+                self.resolve(part, raw, path)?;
             }
         }
-        for (property, schema) in &properties {
-            self.forbid_cycles(
-                property,
-                schema,
-                raw,
-                &mut HashSet::from([name.to_owned()]),
-                place,
-            )?;
+        path.pop();
+        let mut properties = self.schema(Value::Object(own.clone()), PROPERTY_KEYS, place)?;
+        if let Some(parent) = parent {
+            match self.types.get(&parent) {
+                Some(base) => {
+                    let base = mapping(base.get("properties"), place)?;
+                    properties = self.inherit(&base, properties, &own, place)?;
+                }
+                None if self.is_partial => {}
+                None => {
+                    let problem = format!("it is derived from the unknown type `{parent}`");
+                    return Err(place.error(problem));
+                }
+            }
+        }
+        for key in ["description", "derived_from", "version"] {
+            definition.entry(key).or_insert(Value::Null);
         }
         definition.insert("properties".to_owned(), Value::Object(properties));
         self.types
@@ -241,21 +240,12 @@ impl DataTypes {
             if !self.knows(&of_type) {
                 return Err(place.error(format!("`{property}` has the unknown type `{of_type}`")));
             }
-            if let Some(default) = definition.get("default").filter(|value| !value.is_null()) {
+            let default = definition.get("default").filter(|value| !value.is_null());
+            let empty = Value::Object(Map::new());
+            // A property of a data type is at least what the type makes of nothing.
+            let is_own_type = keys == PROPERTY_KEYS && self.types.contains_key(&of_type);
+            if let Some(default) = default.or(is_own_type.then_some(&empty)) {
                 let filled = self.fit(default, Some(&of_type), None, false, place, property)?;
-                definition.insert("default".to_owned(), filled);
-            } else if self.types.contains_key(&of_type)
-                && keys == PROPERTY_KEYS
-                && definition.contains_key("default")
-            {
-                let filled = self.fit(
-                    &Value::Object(Map::new()),
-                    Some(&of_type),
-                    None,
-                    false,
-                    place,
-                    property,
-                )?;
                 definition.insert("default".to_owned(), filled);
             }
         }
@@ -356,11 +346,13 @@ impl DataTypes {
 
     /// The properties of a type on top of those that it inherits.
     ///
-    /// Where both have a default of the same data type, the defaults are merged.
+    /// Where both have a default of the same data type, the defaults are merged:
+    /// what the own type has `written` goes before the inherited default.
     pub(super) fn inherit(
         &self,
         inherited: &Map<String, Value>,
         own: Map<String, Value>,
+        written: &Map<String, Value>,
         place: Place<'_>,
     ) -> Result<Map<String, Value>, BlueprintError> {
         let mut merged = own;
@@ -376,20 +368,16 @@ impl DataTypes {
                 continue;
             };
             let empty = Value::Object(Map::new());
-            let value = child.get("default").unwrap_or(&empty);
+            let value = written
+                .get(key)
+                .and_then(|schema| schema.get("default"))
+                .filter(|value| !value.is_null())
+                .unwrap_or(&empty);
             let default = self.fit(value, of_type, Some(base), false, place, key)?;
             merged[key]["default"] = default;
         }
         Ok(merged)
     }
-}
-
-fn inherit(inherited: Map<String, Value>, own: Map<String, Value>) -> Map<String, Value> {
-    let mut merged = own;
-    for (key, value) in inherited {
-        merged.entry(key).or_insert(value);
-    }
-    merged
 }
 
 /// The defaults of a schema; a property without one is not among them.

@@ -115,9 +115,9 @@ impl Types {
             keys.push("runtime_properties");
         }
         check_keys(&raw, &keys, place)?;
-        let own = raw.get("properties").cloned().unwrap_or(Value::Null);
+        let written = mapping(raw.get("properties"), place)?;
         let mut resolved = Type {
-            properties: data.schema(own, PROPERTY_KEYS, place)?,
+            properties: data.schema(Value::Object(written.clone()), PROPERTY_KEYS, place)?,
             derived_from: text(raw.get("derived_from"), "derived_from", place)?,
             ..Type::default()
         };
@@ -135,7 +135,7 @@ impl Types {
             }
             let base = self.get(&parent).unwrap_or_else(|| self.open(&parent));
             let own = std::mem::take(&mut resolved.properties);
-            resolved.properties = data.inherit(&base.properties, own, place)?;
+            resolved.properties = data.inherit(&base.properties, own, &written, place)?;
             for (own, base) in resolved.interfaces.iter_mut().zip(&base.interfaces) {
                 *own = interfaces::inherit(base, own)?;
             }

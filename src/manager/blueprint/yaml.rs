@@ -56,15 +56,18 @@ struct Composer<'text, 'run> {
 
 impl<'text> Composer<'text, '_> {
     fn next(&mut self) -> Result<Option<Event<'text>>, BlueprintError> {
-        match self.parser.next_event() {
-            None => Ok(None),
-            Some(Ok((event, span))) => {
-                self.line = line_of(&span);
-                Ok(Some(event))
-            }
-            Some(Err(error)) => {
-                self.line = error.marker().line();
-                Err(self.error(error.info()))
+        loop {
+            match self.parser.next_event() {
+                None => return Ok(None),
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok((event, span))) => {
+                    self.line = line_of(&span);
+                    return Ok(Some(event));
+                }
+                Some(Err(error)) => {
+                    self.line = error.marker().line();
+                    return Err(self.error(error.info()));
+                }
             }
         }
     }

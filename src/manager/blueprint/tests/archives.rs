@@ -150,8 +150,8 @@ fn limits_of_entries_and_sizes_hold() {
         yaml_bytes: 150,
     };
     let read = |bytes: Vec<u8>| read_blueprint_archive(Cursor::new(bytes), &limits);
-    let big = vec![b'x'; 101];
-    let half = vec![b'x'; 90];
+    let big = [b'x'; 101];
+    let half = [b'x'; 90];
     let huge = vec![0_u8; 200_000];
     for make in [tar, zip_of] {
         for entries in [

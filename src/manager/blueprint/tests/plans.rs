@@ -247,3 +247,23 @@ fn the_basic_types_are_a_valid_blueprint() {
         json!({"node_instances_active": ["all", "partial"]})
     );
 }
+
+#[test]
+fn defaults_of_data_types_are_merged_along_the_hierarchy() {
+    let blueprint = read(
+        "
+node_types:
+  a: {properties: {conf: {type: d, default: {x: 1}}, opt: {type: d}}}
+  b: {derived_from: a, properties: {conf: {type: d, default: {y: {z: 5}}}}}
+data_types:
+  d: {derived_from: e, properties: {x: {type: integer, default: 3}, y: {type: e, default: {}}}}
+  e: {properties: {z: {type: integer, default: 4}}}
+node_templates: {n: {type: b, properties: {opt: {z: 9}}}}
+",
+    )
+    .unwrap();
+    assert_eq!(
+        nodes(&blueprint)[0]["properties"],
+        json!({"conf": {"x": 1, "y": {"z": 5}, "z": 4}, "opt": {"x": 3, "y": {"z": 4}, "z": 9}})
+    );
+}

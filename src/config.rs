@@ -1,0 +1,404 @@
+//! Settings: defaults, then the file, then `LIFEBOAT_*` variables, then flags. Read once, here only.
+//!
+//! An unknown key of the file or of a variable with `__`, or a value that can't be used, stops the start with a
+//! message that names it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Variables that are read but are no settings of the file.
+const OTHER_VARIABLES: &[&str] = &[
+    "LIFEBOAT_ADMIN_PASSWORD",
+    "LIFEBOAT_CONFIG",
+    "LIFEBOAT_DATA",
+    "LIFEBOAT_FAILPOINTS",
+    "LIFEBOAT_LISTEN",
+    "LIFEBOAT_PASSWORD",
+    "LIFEBOAT_TENANT",
+    "LIFEBOAT_TOKEN",
+    "LIFEBOAT_URL",
+    "LIFEBOAT_USER",
+];
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("failed to read the settings: {0}")]
+    Read(Box<figment::Error>),
+    #[error("the settings file `{0}` does not exist")]
+    NoFile(PathBuf),
+    #[error("the setting `{key}` is `{value}`: {reason}")]
+    Value { key: &'static str, value: String, reason: String },
+}
+
+/// All settings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The folder of everything the service keeps.
+    pub data: PathBuf,
+    /// The HTTP server.
+    pub server: Server,
+    /// The manager that is kept.
+    pub manager: ManagerSettings,
+    /// Logins.
+    pub auth: Auth,
+    /// Browsers of other origins.
+    pub cors: Cors,
+    /// Keys of sealed parts beside the own ones.
+    pub encryption: Encryption,
+    /// Fetching archives by URL.
+    pub url_fetch: UrlFetch,
+    /// What an archive may hold.
+    pub archive: ArchiveSettings,
+    /// The log.
+    pub log: Log,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// The address and port to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The address that absolute links begin with; the host of the request where unset.
+    pub public_url: Option<String>,
+    /// Threads that serve requests.
+    pub workers: usize,
+    /// How long running jobs may take to finish after SIGTERM, in seconds.
+    pub shutdown_seconds: u64,
+}
+
+/// The manager that is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ManagerSettings {
+    /// The name that archives carry.
+    pub name: String,
+}
+
+/// Logins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// Whether callers have to log in. Off only where the service listens on a loopback address.
+    pub enabled: bool,
+}
+
+/// Browsers of other origins.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cors {
+    /// The origins whose pages may call, e.g. `https://ops.example.org`.
+    #[serde(deserialize_with = "list")]
+    pub allowed_origins: Vec<String>,
+}
+
+/// Keys of sealed parts beside the own ones.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Encryption {
+    /// Files with age identities that open sealed parts of other managers' archives.
+    #[serde(deserialize_with = "list")]
+    pub identities: Vec<PathBuf>,
+    /// age recipients (`age1…`) for which every sealed part is sealed as well.
+    #[serde(deserialize_with = "list")]
+    pub recipients: Vec<String>,
+}
+
+/// Fetching archives by URL.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UrlFetch {
+    /// Networks (`10.1.0.0/16`) or hosts' addresses that may be fetched from although they are not public.
+    #[serde(deserialize_with = "list")]
+    pub allow: Vec<Network>,
+    /// The longest time for a connection, in seconds.
+    pub connect_seconds: u64,
+    /// The longest pause between two pieces, in seconds.
+    pub idle_seconds: u64,
+}
+
+/// What an archive may hold.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ArchiveSettings {
+    /// The longest archive that is accepted, in bytes.
+    pub max_upload_bytes: u64,
+    /// Threads that compress.
+    pub compression_threads: usize,
+}
+
+/// The log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// A filter as of tracing, e.g. `info` or `lifeboat=debug`.
+    pub filter: String,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("data"),
+            server: Server::default(),
+            manager: ManagerSettings::default(),
+            auth: Auth { enabled: true },
+            cors: Cors::default(),
+            encryption: Encryption::default(),
+            url_fetch: UrlFetch::default(),
+            archive: ArchiveSettings::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            workers: std::thread::available_parallelism().map_or(2, usize::from).max(2),
+            shutdown_seconds: 20,
+        }
+    }
+}
+
+impl Default for ManagerSettings {
+    fn default() -> Self {
+        Self { name: "manager".to_owned() }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Default for UrlFetch {
+    fn default() -> Self {
+        Self { allow: Vec::new(), connect_seconds: 10, idle_seconds: 60 }
+    }
+}
+
+impl Default for ArchiveSettings {
+    fn default() -> Self {
+        Self {
+            max_upload_bytes: 1 << 40,
+            compression_threads: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// What flags say of the settings; each overrides everything else.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--data`
+    pub data: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+}
+
+impl Config {
+    /// Reads the settings. Answers also the names of variables that look like ours and are none, to be warned of.
+    ///
+    /// # Errors
+    /// A file that is absent, an unknown key, a value that can't be used.
+    pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<(Self, Vec<String>), ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = file {
+            if !file.exists() {
+                return Err(ConfigError::NoFile(file.to_owned()));
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment = figment.merge(Env::prefixed("LIFEBOAT_").filter(|key| key.as_str().contains("__")).split("__"));
+        let mut config: Self = figment.extract().map_err(|error| ConfigError::Read(Box::new(error)))?;
+        if let Some(data) = overrides.data {
+            config.data = data;
+        }
+        if let Some(listen) = overrides.listen {
+            config.server.listen = listen;
+        }
+        config.check()?;
+        let unknown = std::env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .filter(|name| {
+                name.starts_with("LIFEBOAT_") && !name.contains("__") && !OTHER_VARIABLES.contains(&name.as_str())
+            })
+            .collect();
+        Ok((config, unknown))
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let bad = |key: &'static str, value: String, reason: &str| {
+            Err(ConfigError::Value { key, value, reason: reason.to_owned() })
+        };
+        if !self.auth.enabled && !self.server.listen.ip().is_loopback() {
+            return bad(
+                "auth.enabled",
+                "false".to_owned(),
+                "logins may be off only where `server.listen` is a loopback address",
+            );
+        }
+        if self.server.workers == 0 {
+            return bad("server.workers", "0".to_owned(), "at least one thread has to serve");
+        }
+        if self.archive.compression_threads == 0 {
+            return bad("archive.compression_threads", "0".to_owned(), "at least one thread has to compress");
+        }
+        if let Some(url) = &self.server.public_url
+            && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        {
+            return bad("server.public_url", url.clone(), "it has to begin with http:// or https://");
+        }
+        for recipient in &self.encryption.recipients {
+            if let Err(error) = recipient.parse::<crate::archive::Recipient>() {
+                return bad("encryption.recipients", recipient.clone(), &error.to_string());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A network in the form `address/bits`, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// Whether the address belongs to the network. An IPv4 address inside IPv6 (`::ffff:a.b.c.d`) counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
+                u32::from(network) & mask == u32::from(address) & mask
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
+                u128::from(network) & mask == u128::from(address) & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+impl std::str::FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no network: write `address/bits`, e.g. `10.1.0.0/16`");
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.trim().parse().map_err(|_| wrong())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Ok(most), |bits| bits.trim().parse().map_err(|_| wrong()))?;
+        if bits > most { Err(wrong()) } else { Ok(Self { address, bits }) }
+    }
+}
+
+impl std::fmt::Display for Network {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}/{}", self.address, self.bits)
+    }
+}
+
+impl Serialize for Network {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A list, or a text with commas between its members (the form that suits a variable).
+fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Many(Vec<String>),
+        One(String),
+    }
+    let members = match Form::deserialize(deserializer)? {
+        Form::Many(members) => members,
+        Form::One(text) => {
+            text.split(',').map(str::trim).filter(|member| !member.is_empty()).map(str::to_owned).collect()
+        }
+    };
+    members
+        .into_iter()
+        .map(|member| T::deserialize(serde::de::value::StringDeserializer::new(member)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), toml).unwrap();
+        Config::load(Some(file.path()), Overrides::default()).map(|(config, _)| config)
+    }
+
+    #[test]
+    fn an_unknown_key_or_a_bad_value_is_named() {
+        assert!(load("").is_ok());
+        for (toml, named) in [
+            ("[server]\nlissten = \"127.0.0.1:1\"", "lissten"),
+            ("[url_fetch]\nallow = [\"10.0.0.0/99\"]", "10.0.0.0/99"),
+            ("[auth]\nenabled = false\n[server]\nlisten = \"0.0.0.0:8080\"", "auth.enabled"),
+            ("[encryption]\nrecipients = [\"age1nonsense\"]", "age1nonsense"),
+        ] {
+            let error = load(toml).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+        let config = load("[url_fetch]\nallow = \"127.0.0.0/8, ::1\"").unwrap();
+        assert_eq!(config.url_fetch.allow.len(), 2);
+    }
+
+    #[test]
+    fn a_network_holds_its_addresses_only() {
+        let network: Network = "10.1.0.0/16".parse().unwrap();
+        assert!(network.contains("10.1.255.3".parse().unwrap()));
+        assert!(network.contains("::ffff:10.1.2.3".parse().unwrap()));
+        assert!(!network.contains("10.2.0.0".parse().unwrap()));
+        let everything: Network = "0.0.0.0/0".parse().unwrap();
+        assert!(everything.contains("8.8.8.8".parse().unwrap()) && !everything.contains("::1".parse().unwrap()));
+    }
+}

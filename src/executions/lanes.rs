@@ -1,0 +1,140 @@
+//! Who may run beside whom: the one place where it is decided.
+//!
+//! A restore and a rollback run alone. Creates run beside each other and beside everything but those. Executions of
+//! one deployment run one after the other.
+
+use crate::model::{Execution, ExecutionStatus, Workflow};
+
+/// How many executions of deployments run beside each other at the most (Cloudify's `max_concurrent_workflows`).
+const DEPLOYMENT_EXECUTIONS: usize = 20;
+
+/// Whether `candidate` may start now, beside those that run and before those that wait and are older.
+pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &[Execution]) -> bool {
+    if candidate.workflow.is_exclusive() {
+        return running.is_empty();
+    }
+    let meets_exclusive =
+        running.iter().chain(waiting_before).any(|execution| execution.workflow.is_exclusive());
+    if meets_exclusive {
+        return false;
+    }
+    match candidate.workflow {
+        Workflow::CreateSnapshot => true,
+        Workflow::RestoreSnapshot | Workflow::Rollback => running.is_empty(),
+        Workflow::UploadBlueprint
+        | Workflow::CreateDeploymentEnvironment
+        | Workflow::DeleteDeploymentEnvironment
+        | Workflow::Deployment(_) => {
+            let of_deployments = running.iter().filter(|execution| !execution.workflow.is_of_the_service());
+            of_deployments.count() < DEPLOYMENT_EXECUTIONS
+                && !running.iter().chain(waiting_before).any(|other| is_same_deployment(candidate, other))
+        }
+    }
+}
+
+fn is_same_deployment(one: &Execution, other: &Execution) -> bool {
+    one.deployment_id.is_some()
+        && one.deployment_id == other.deployment_id
+        && one.tenant_name == other.tenant_name
+}
+
+/// The executions because of which a new one of `workflow` is refused, or queued where the caller asks for it.
+pub fn conflicts<'a>(workflow: &Workflow, open: &'a [Execution]) -> Vec<&'a Execution> {
+    open.iter()
+        .filter(|other| match workflow {
+            Workflow::CreateSnapshot => other.workflow.is_exclusive() && other.status.is_active(),
+            Workflow::RestoreSnapshot | Workflow::Rollback => {
+                // A blueprint is read in a moment: the restore waits for it by itself.
+                other.status.is_active() && other.workflow != Workflow::UploadBlueprint
+            }
+            Workflow::UploadBlueprint
+            | Workflow::CreateDeploymentEnvironment
+            | Workflow::DeleteDeploymentEnvironment
+            | Workflow::Deployment(_) => false,
+        })
+        .collect()
+}
+
+/// Whether an execution waits for its start: its time has come, and it was not claimed.
+pub fn is_waiting(execution: &Execution, now: crate::model::Timestamp) -> bool {
+    match execution.status {
+        ExecutionStatus::Pending | ExecutionStatus::Queued => true,
+        ExecutionStatus::Scheduled => execution.scheduled_for.is_none_or(|time| time <= now),
+        ExecutionStatus::Started
+        | ExecutionStatus::Cancelling
+        | ExecutionStatus::ForceCancelling
+        | ExecutionStatus::KillCancelling
+        | ExecutionStatus::Terminated
+        | ExecutionStatus::Failed
+        | ExecutionStatus::Cancelled => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EntityId, ExecutionId, TenantName, Timestamp, UserName};
+
+    fn execution(workflow: &str, deployment: Option<&str>, status: ExecutionStatus) -> Execution {
+        Execution {
+            id: ExecutionId::new(),
+            workflow: Workflow::parse(workflow),
+            tenant_name: TenantName::default_tenant(),
+            created_by: UserName::trusted("admin"),
+            deployment_id: deployment.map(EntityId::trusted),
+            blueprint_id: None,
+            snapshot_id: None,
+            status,
+            error: String::new(),
+            parameters: serde_json::Map::new(),
+            created_at: Timestamp::now(),
+            scheduled_for: None,
+            is_dry_run: false,
+        }
+    }
+
+    fn running(workflow: &str, deployment: Option<&str>) -> Execution {
+        execution(workflow, deployment, ExecutionStatus::Started)
+    }
+
+    #[test]
+    fn the_matrix_of_who_runs_beside_whom() {
+        use ExecutionStatus::Pending;
+        let cases = [
+            ("create_snapshot", "create_snapshot", true),
+            ("create_snapshot", "install", true),
+            ("create_snapshot", "restore_snapshot", false),
+            ("create_snapshot", "rollback", false),
+            ("restore_snapshot", "create_snapshot", false),
+            ("restore_snapshot", "install", false),
+            ("restore_snapshot", "upload_blueprint", false),
+            ("rollback", "restore_snapshot", false),
+            ("install", "create_snapshot", true),
+            ("install", "restore_snapshot", false),
+            ("upload_blueprint", "restore_snapshot", false),
+        ];
+        for (candidate, other, expected) in cases {
+            let candidate_row = execution(candidate, None, Pending);
+            assert_eq!(may_start(&candidate_row, &[running(other, None)], &[]), expected, "{candidate} beside {other}");
+        }
+        let second = execution("uninstall", Some("d"), Pending);
+        assert!(!may_start(&second, &[running("install", Some("d"))], &[]));
+        assert!(may_start(&second, &[running("install", Some("e"))], &[]));
+    }
+
+    #[test]
+    fn what_is_younger_does_not_overtake_a_waiting_restore() {
+        let restore = execution("restore_snapshot", None, ExecutionStatus::Queued);
+        let create = execution("create_snapshot", None, ExecutionStatus::Pending);
+        assert!(!may_start(&create, &[], &[restore]));
+    }
+
+    #[test]
+    fn a_restore_conflicts_with_what_is_active_and_not_with_what_is_queued() {
+        let restore = Workflow::RestoreSnapshot;
+        assert_eq!(conflicts(&restore, &[running("install", Some("d"))]).len(), 1);
+        assert_eq!(conflicts(&restore, &[execution("install", None, ExecutionStatus::Queued)]).len(), 0);
+        assert_eq!(conflicts(&Workflow::CreateSnapshot, &[running("create_snapshot", None)]).len(), 0);
+        assert_eq!(conflicts(&Workflow::CreateSnapshot, &[running("rollback", None)]).len(), 1);
+    }
+}

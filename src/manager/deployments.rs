@@ -1,0 +1,466 @@
+//! Deployments: created from a blueprint, listed, changed, removed.
+//!
+//! Creating and removing one is a row and an execution; `environment` does their work.
+
+use rusqlite::{Connection, Transaction, params};
+use serde_json::{Map, Value, json};
+
+use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
+use crate::executions::table;
+use crate::model::{Caller, EntityId, Timestamp, Visibility, Workflow};
+
+use super::blueprint::{DeploymentError, DeploymentPlan, evaluate_outputs, plan_deployment};
+use super::blueprints::plan_of;
+use super::entities::{self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, new_execution};
+use super::nodes::{instances_of, nodes_of};
+use super::{Manager, ManagerError};
+
+/// The latest execution of a deployment, not one of an earlier deployment of the same id.
+macro_rules! latest_execution {
+    ($column:literal) => {
+        concat!(
+            "(SELECT ",
+            $column,
+            " FROM executions e WHERE e.tenant_name = deployments.tenant_name AND e.deployment_id = deployments.id
+             AND e.created_at >= deployments.created_at ORDER BY e.created_at DESC, e.id DESC LIMIT 1)"
+        )
+    };
+}
+
+macro_rules! execution_status {
+    () => {
+        latest_execution!(
+            "CASE e.status WHEN 'terminated' THEN 'completed' WHEN 'failed' THEN 'failed' WHEN 'cancelled' THEN 'cancelled'
+             WHEN 'scheduled' THEN 'scheduled' ELSE 'in_progress' END"
+        )
+    };
+}
+
+macro_rules! installation_status {
+    () => {
+        "CASE WHEN EXISTS (SELECT 1 FROM node_instances i WHERE i.tenant_name = deployments.tenant_name
+           AND i.deployment_id = deployments.id)
+         AND NOT EXISTS (SELECT 1 FROM node_instances i WHERE i.tenant_name = deployments.tenant_name
+           AND i.deployment_id = deployments.id AND i.state <> 'started') THEN 'active' ELSE 'inactive' END"
+    };
+}
+
+macro_rules! count_instances {
+    ($condition:literal) => {
+        concat!(
+            "(SELECT count(*) FROM node_instances i WHERE i.tenant_name = deployments.tenant_name
+             AND i.deployment_id = deployments.id AND ",
+            $condition,
+            ")"
+        )
+    };
+}
+
+/// A deployment as Cloudify 7 lists it.
+pub const DEPLOYMENTS: Collection = Collection {
+    noun: "Deployment",
+    table: "deployments",
+    columns: &[
+        Column::text("id"),
+        Column::text("visibility"),
+        Column::text("created_at"),
+        Column::text("description"),
+        Column::json("inputs"),
+        Column::json("groups"),
+        Column::expression("permalink", "NULL", ColumnKind::Text),
+        Column::json("policy_triggers"),
+        Column::json("policy_types"),
+        Column::json("outputs"),
+        Column::json("capabilities"),
+        Column::json("scaling_groups"),
+        Column::text("updated_at"),
+        Column::json("workflows"),
+        Column::boolean("runtime_only_evaluation"),
+        Column::expression("installation_status", installation_status!(), ColumnKind::Text),
+        Column::expression(
+            "deployment_status",
+            concat!(
+                "(SELECT CASE
+                   WHEN latest = 'cancelled' AND installed = 'active' THEN 'good'
+                   WHEN latest = 'in_progress' AND installed = 'inactive' THEN 'in_progress'
+                   WHEN latest = 'failed' OR installed = 'inactive' THEN 'requires_attention'
+                   WHEN latest = 'completed' THEN 'good'
+                   ELSE 'in_progress' END
+                 FROM (SELECT ",
+                execution_status!(),
+                " AS latest, ",
+                installation_status!(),
+                " AS installed))"
+            ),
+            ColumnKind::Text,
+        ),
+        Column::expression("sub_services_status", "NULL", ColumnKind::Text),
+        Column::expression("sub_environments_status", "NULL", ColumnKind::Text),
+        Column::expression("sub_services_count", "0", ColumnKind::Integer),
+        Column::expression("sub_environments_count", "0", ColumnKind::Integer),
+        Column::text("display_name"),
+        Column::json("labels"),
+        Column::text("blueprint_id"),
+        Column::text("site_name"),
+        Column::text("create_execution"),
+        Column::expression("latest_execution", latest_execution!("e.id"), ColumnKind::Text),
+        Column::expression("latest_execution_workflow_id", latest_execution!("e.workflow_id"), ColumnKind::Text),
+        Column::expression("latest_execution_status", execution_status!(), ColumnKind::Text),
+        Column::expression(
+            "latest_execution_total_operations",
+            latest_execution!("e.total_operations"),
+            ColumnKind::Integer,
+        ),
+        Column::expression(
+            "latest_execution_finished_operations",
+            latest_execution!("e.finished_operations"),
+            ColumnKind::Integer,
+        ),
+        Column::expression("deployment_groups", "'[]'", ColumnKind::Json),
+        Column::expression("schedules", "'[]'", ColumnKind::Json),
+        Column::expression(
+            "environment_type",
+            "coalesce((SELECT json_extract(l.value, '$.value') FROM json_each(deployments.labels) l
+             WHERE json_extract(l.value, '$.key') = 'csys-env-type' LIMIT 1), '')",
+            ColumnKind::Text,
+        ),
+        Column::json("resource_tags"),
+        Column::expression("unavailable_instances", count_instances!("i.is_status_check_ok = 0"), ColumnKind::Integer),
+        Column::expression("drifted_instances", count_instances!("i.has_configuration_drift = 1"), ColumnKind::Integer),
+        Column::text("tenant_name"),
+        Column::text("created_by"),
+        RESOURCE_AVAILABILITY,
+        PRIVATE_RESOURCE,
+    ],
+    search: &["id", "display_name"],
+    default_sort: "created_at, number",
+};
+
+pub(super) const DEPLOYMENT: Kind = Kind { collection: &DEPLOYMENTS, key: "id" };
+
+/// A deployment that a caller asks for.
+#[derive(Debug)]
+pub struct NewDeployment {
+    /// The id that the caller gives it.
+    pub id: String,
+    /// The blueprint that it is made from.
+    pub blueprint_id: String,
+    /// The values of the blueprint's inputs.
+    pub inputs: Map<String, Value>,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// The name that people see; the id where none is given.
+    pub display_name: Option<String>,
+    /// Labels beside those of the blueprint, each `{key: value}`.
+    pub labels: Vec<Value>,
+    /// The site where it stands.
+    pub site_name: Option<String>,
+    /// Whether functions are evaluated only as it runs.
+    pub runtime_only_evaluation: bool,
+}
+
+/// How a deployment is to be removed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeleteDeployment {
+    /// Also where node instances live.
+    pub force: bool,
+    /// The events and logs of its executions go too.
+    pub delete_logs: bool,
+}
+
+/// What is to be changed of a deployment; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct DeploymentChange {
+    /// The name that people see.
+    pub display_name: Option<String>,
+    /// The labels, all of them.
+    pub labels: Option<Vec<Value>>,
+    /// The site; `Some(None)` takes it away.
+    pub site_name: Option<Option<String>>,
+}
+
+impl From<DeploymentError> for ManagerError {
+    fn from(error: DeploymentError) -> Self {
+        match &error {
+            DeploymentError::MissingInputs { .. } => Self::MissingInputs(error.to_string()),
+            DeploymentError::UnknownInputs { .. } => Self::UnknownInputs(error.to_string()),
+            DeploymentError::InputType { .. }
+            | DeploymentError::Constraint { .. }
+            | DeploymentError::Function { .. }
+            | DeploymentError::Plan(_) => Self::BadParameters(error.to_string()),
+        }
+    }
+}
+
+impl Manager {
+    /// The deployments that the caller sees.
+    ///
+    /// # Errors
+    /// Columns that there are not; the database's own.
+    pub async fn deployments(&self, caller: &Caller, query: ListQuery) -> Result<Page, ManagerError> {
+        self.page(&DEPLOYMENT, caller, query).await
+    }
+
+    /// One deployment.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotFound`]; columns that there are not; the database's own.
+    pub async fn deployment(
+        &self,
+        caller: &Caller,
+        id: &str,
+        include: Option<Vec<String>>,
+    ) -> Result<Map<String, Value>, ManagerError> {
+        self.one(&DEPLOYMENT, caller, id, include).await
+    }
+
+    /// Records a deployment and the execution that makes its nodes and node instances; the engine has to be woken
+    /// afterwards. The inputs are judged at once.
+    ///
+    /// # Errors
+    /// An id that can't be one or is taken; an absent or unread blueprint; missing, unknown or wrong inputs.
+    pub async fn create_deployment(
+        &self,
+        caller: &Caller,
+        new: NewDeployment,
+    ) -> Result<Map<String, Value>, ManagerError> {
+        let id = EntityId::parse("deployment_id", &new.id)?;
+        let (tenant, blueprint, inputs) = (caller.tenant.clone(), new.blueprint_id.clone(), new.inputs.clone());
+        // Planned outside of the transaction that writes: it may take a while. The ids of instances are only tried.
+        let plan = self
+            .read(move |connection| {
+                let plan = plan_of(connection, tenant.as_str(), &blueprint)?;
+                Ok(plan_deployment(&plan, &inputs, &mut new_instance_id)?)
+            })
+            .await?;
+        let labels = entities::labels(caller.user.as_str(), &new.labels, &plan.labels)?;
+        let caller = caller.clone();
+        self.write(move |tx| {
+            check_free(tx, &DEPLOYMENT, caller.tenant.as_str(), id.as_str(), new.visibility)?;
+            // It may have been removed meanwhile.
+            plan_of(tx, caller.tenant.as_str(), &new.blueprint_id)?;
+            let mut execution = new_execution(&caller, Workflow::CreateDeploymentEnvironment, Map::new());
+            execution.parameters.insert("deployment_id".to_owned(), json!(id));
+            execution.deployment_id = Some(id.clone());
+            execution.blueprint_id = Some(EntityId::trusted(new.blueprint_id.clone()));
+            insert(tx, &caller, &id, &new, &plan, &labels, &execution.id.to_string())?;
+            table::insert(tx, &execution)?;
+            find(tx, &DEPLOYMENT, &caller, id.as_str(), None)
+        })
+        .await
+    }
+
+    /// Records the execution that removes a deployment, which stays in the list until that has ended; the engine has to
+    /// be woken afterwards. Answers the deployment.
+    ///
+    /// # Errors
+    /// [`ManagerError::DependentExists`] while executions run or node instances live, unless forced.
+    pub async fn delete_deployment(
+        &self,
+        caller: &Caller,
+        id: &str,
+        options: DeleteDeployment,
+    ) -> Result<Map<String, Value>, ManagerError> {
+        let (caller, id) = (caller.clone(), id.to_owned());
+        self.write(move |tx| {
+            locate(tx, &DEPLOYMENT, &caller, &id)?;
+            check_idle(tx, &caller, &id, options.force)?;
+            let deployment = find(tx, &DEPLOYMENT, &caller, &id, None)?;
+            let parameters = json!({ "deployment_id": id, "force": options.force, "delete_logs": options.delete_logs });
+            let mut execution = new_execution(
+                &caller,
+                Workflow::DeleteDeploymentEnvironment,
+                parameters.as_object().cloned().unwrap_or_default(),
+            );
+            execution.deployment_id = Some(EntityId::trusted(id.clone()));
+            execution.blueprint_id = deployment["blueprint_id"].as_str().map(EntityId::trusted);
+            table::insert(tx, &execution)?;
+            Ok(deployment)
+        })
+        .await
+    }
+
+    /// Changes a deployment, and answers it.
+    ///
+    /// # Errors
+    /// Labels that are none; [`ManagerError::NotFound`].
+    pub async fn change_deployment(
+        &self,
+        caller: &Caller,
+        id: &str,
+        change: DeploymentChange,
+    ) -> Result<Map<String, Value>, ManagerError> {
+        let labels = match &change.labels {
+            Some(labels) => Some(entities::labels(caller.user.as_str(), labels, &Map::new())?.to_string()),
+            None => None,
+        };
+        let (caller, id) = (caller.clone(), id.to_owned());
+        self.write(move |tx| {
+            let number = locate(tx, &DEPLOYMENT, &caller, &id)?;
+            let sets_site = change.site_name.is_some();
+            tx.execute(
+                "UPDATE deployments SET display_name = coalesce(?2, display_name), labels = coalesce(?3, labels),
+                 site_name = CASE WHEN ?4 THEN ?5 ELSE site_name END, updated_at = ?6 WHERE number = ?1",
+                params![
+                    number,
+                    change.display_name,
+                    labels,
+                    sets_site,
+                    change.site_name.flatten(),
+                    Timestamp::now().to_string()
+                ],
+            )?;
+            find(tx, &DEPLOYMENT, &caller, &id, None)
+        })
+        .await
+    }
+
+    /// Lets more callers see a deployment, its nodes and its node instances.
+    ///
+    /// # Errors
+    /// [`ManagerError::IllegalAction`] where it is seen by more already, or exists in other tenants.
+    pub async fn set_deployment_visibility(
+        &self,
+        caller: &Caller,
+        id: &str,
+        visibility: Visibility,
+    ) -> Result<Map<String, Value>, ManagerError> {
+        let deployment = self.widen(&DEPLOYMENT, caller, id, visibility).await?;
+        let (tenant, id) = (caller.tenant.clone(), id.to_owned());
+        self.write(move |tx| {
+            for table in ["nodes", "node_instances"] {
+                tx.execute(
+                    &format!("UPDATE {table} SET visibility = ?3 WHERE tenant_name = ?1 AND deployment_id = ?2"),
+                    (tenant.as_str(), &id, visibility.as_str()),
+                )?;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(deployment)
+    }
+
+    /// The values of a deployment's outputs as they are now. Secrets stay references.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotFound`]; outputs that can't be evaluated.
+    pub async fn deployment_outputs(&self, caller: &Caller, id: &str) -> Result<Value, ManagerError> {
+        self.evaluated(caller, id, "outputs").await
+    }
+
+    /// The values of a deployment's capabilities as they are now. Secrets stay references.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotFound`]; capabilities that can't be evaluated.
+    pub async fn deployment_capabilities(&self, caller: &Caller, id: &str) -> Result<Value, ManagerError> {
+        self.evaluated(caller, id, "capabilities").await
+    }
+
+    async fn evaluated(&self, caller: &Caller, id: &str, section: &'static str) -> Result<Value, ManagerError> {
+        let (caller, id) = (caller.clone(), id.to_owned());
+        self.read(move |connection| {
+            let include = vec![section.to_owned(), "tenant_name".to_owned()];
+            let deployment = find(connection, &DEPLOYMENT, &caller, &id, Some(include))?;
+            let tenant = deployment["tenant_name"].as_str().unwrap_or_default();
+            let values = evaluate_outputs(
+                deployment[section].as_object().unwrap_or(&Map::new()),
+                &nodes_of(connection, tenant, &id)?,
+                &instances_of(connection, tenant, &id)?,
+            )?;
+            Ok(json!({ "deployment_id": id, section: values }))
+        })
+        .await
+    }
+}
+
+/// A new node instance's id for the name of its node: eight random letters and digits make a repetition unlikely.
+pub(super) fn new_instance_id(name: &str) -> String {
+    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let random: String = (0..8).map(|_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())])).collect();
+    format!("{name}_{random}")
+}
+
+fn insert(
+    tx: &Transaction<'_>,
+    caller: &Caller,
+    id: &EntityId,
+    new: &NewDeployment,
+    plan: &DeploymentPlan,
+    labels: &Value,
+    create_execution: &str,
+) -> Result<(), ManagerError> {
+    let json = |map: &Map<String, Value>| Value::Object(map.clone()).to_string();
+    tx.execute(
+        "INSERT INTO deployments (tenant_name, id, display_name, blueprint_id, visibility, created_at, created_by,
+         description, inputs, outputs, capabilities, workflows, groups, policy_types, policy_triggers, scaling_groups,
+         labels, resource_tags, site_name, runtime_only_evaluation, create_execution)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            caller.tenant.as_str(),
+            id.as_str(),
+            new.display_name.as_deref().unwrap_or(id.as_str()),
+            new.blueprint_id,
+            new.visibility.as_str(),
+            Timestamp::now().to_string(),
+            caller.user.as_str(),
+            plan.description,
+            json(&plan.inputs),
+            json(&plan.outputs),
+            json(&plan.capabilities),
+            Value::Array(plan.workflows.clone()).to_string(),
+            json(&plan.groups),
+            json(&plan.policy_types),
+            json(&plan.policy_triggers),
+            json(&plan.scaling_groups),
+            labels.to_string(),
+            json(&plan.resource_tags),
+            new.site_name,
+            new.runtime_only_evaluation,
+            create_execution,
+        ],
+    )?;
+    Ok(())
+}
+
+/// The executions of a deployment that count as running.
+pub(super) fn active_executions(
+    connection: &Connection,
+    tenant: &str,
+    deployment: &str,
+) -> Result<Vec<String>, ManagerError> {
+    let active = connection
+        .prepare_cached(
+            "SELECT id FROM executions WHERE tenant_name = ? AND deployment_id = ? AND ended_at IS NULL
+             AND status NOT IN ('queued', 'scheduled') ORDER BY created_at, id",
+        )?
+        .query_map((tenant, deployment), |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(active)
+}
+
+fn check_idle(connection: &Connection, caller: &Caller, id: &str, force: bool) -> Result<(), ManagerError> {
+    let running = active_executions(connection, caller.tenant.as_str(), id)?;
+    if !running.is_empty() {
+        return Err(ManagerError::DependentExists(format!(
+            "Can't delete deployment `{id}` - There are running executions for this deployment. Running executions ids: {}",
+            running.join(", ")
+        )));
+    }
+    if force {
+        return Ok(());
+    }
+    let live: Vec<String> = connection
+        .prepare_cached(
+            "SELECT id FROM node_instances WHERE tenant_name = ? AND deployment_id = ?
+             AND state NOT IN ('uninitialized', 'deleted') ORDER BY number LIMIT 20",
+        )?
+        .query_map((caller.tenant.as_str(), id), |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    if live.is_empty() {
+        return Ok(());
+    }
+    Err(ManagerError::DependentExists(format!(
+        "Can't delete deployment `{id}` - There are live nodes for this deployment. Live nodes ids: {}",
+        live.join(", ")
+    )))
+}

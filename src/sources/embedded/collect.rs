@@ -1,0 +1,380 @@
+//! One cut of the embedded manager, streamed row by row into an archive.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use crate::executions::Job;
+use crate::executions::table::Progress;
+use crate::manager::{Place, schema};
+use crate::model::BlobId;
+
+use super::super::{KeyMaterial, Polled};
+use super::tables::{Field, Kind, TABLES, Table};
+use super::{
+    ABOUT, About, CollectOptions, Collected, Cut, ENVELOPE_BYTES, ENVELOPE_ITEMS, EntrySink, SourceError, state,
+};
+
+pub(super) fn collect(
+    cut: &Cut,
+    job: &Job,
+    options: CollectOptions,
+    sink: &mut dyn EntrySink,
+) -> Result<Collected, SourceError> {
+    let tenants = tenants(&cut.connection)?;
+    let mut collected = Collected::default();
+    let items: Vec<Value> = tenants.iter().map(|(name, _)| json!({ "name": name })).collect();
+    write_json(sink, "mgmt/00000001.json", &json!({ "type": "tenants", "items": items }))?;
+    collected.count("tenants", tenants.len() as u64);
+    let about = About { schema_version: schema::SCHEMA_VERSION, cut_at: cut.at };
+    write_json(sink, ABOUT, &serde_json::to_value(&about).map_err(state)?)?;
+    let total = operations(cut)?;
+    let mut dump = Dump { cut, job, options, sink, collected, keys: KeyMaterial::default(), done: 0, total };
+    for (tenant, created_at) in &tenants {
+        dump.tenant(tenant, created_at)?;
+    }
+    dump.secrets()?;
+    dump.agent_keys()?;
+    dump.key_values()?;
+    Ok(dump.collected)
+}
+
+fn tenants(connection: &Connection) -> Result<Vec<(String, String)>, SourceError> {
+    let mut statement = connection.prepare("SELECT name, created_at FROM tenants ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Rows and files to be written, for the progress.
+fn operations(cut: &Cut) -> Result<u64, SourceError> {
+    let mut total = 0;
+    for table in TABLES {
+        total += cut.connection.query_row(&format!("SELECT count(*) FROM {}", table.table), [], |row| row.get::<_, i64>(0))?;
+    }
+    Ok(u64::try_from(total).unwrap_or(0))
+}
+
+fn write_json(sink: &mut dyn EntrySink, name: &str, document: &Value) -> Result<(), SourceError> {
+    sink.bytes(name, &serde_json::to_vec(document).map_err(state)?)
+}
+
+/// One envelope that is being filled.
+#[derive(Default)]
+struct Envelope {
+    source_id: Option<String>,
+    latest: Option<String>,
+    items: Vec<Value>,
+    extras: Vec<Value>,
+    bytes: usize,
+}
+
+struct Dump<'a> {
+    cut: &'a Cut,
+    job: &'a Job,
+    options: CollectOptions,
+    sink: &'a mut dyn EntrySink,
+    collected: Collected,
+    keys: KeyMaterial,
+    done: u64,
+    total: u64,
+}
+
+impl Dump<'_> {
+    fn tenant(&mut self, tenant: &str, created_at: &str) -> Result<(), SourceError> {
+        self.sink.folder(&format!("tenants/{tenant}/"))?;
+        let mut number = 1;
+        // Cloudify drops a tenant without any envelope; this one is there for every tenant.
+        write_json(self.sink, &entity_name("tenants", tenant, number), &json!({ "type": "sites", "items": [] }))?;
+        write_json(
+            self.sink,
+            &entity_name("lifeboat", tenant, number),
+            &json!({ "type": "tenant", "items": [{ "name": tenant, "created_at": created_at }] }),
+        )?;
+        for table in TABLES {
+            self.table(tenant, table, &mut number)?;
+        }
+        self.blueprint_archives(tenant)?;
+        self.plugin_archives(tenant)
+    }
+
+    fn table(&mut self, tenant: &str, table: &'static Table, number: &mut u32) -> Result<(), SourceError> {
+        let fields: Vec<&Field> = table.dumped.iter().chain(table.extra).collect();
+        let mut columns: Vec<String> = fields
+            .iter()
+            .map(|field| if field.column.is_some() { format!("\"{}\"", field.sql) } else { field.sql.to_owned() })
+            .collect();
+        columns.push(table.source.map_or("NULL".to_owned(), |source| format!("\"{source}\"")));
+        let order = if table.source.is_some() { format!("{}, number", columns[columns.len() - 1]) } else { "number".to_owned() };
+        let condition = match (table.kind, self.options.include_events, self.options.include_logs) {
+            ("events", false, false) => "0",
+            ("events", false, true) => "type = 'cloudify_log'",
+            ("events", true, false) => "type = 'cloudify_event'",
+            _ => "1",
+        };
+        let sql = format!(
+            "SELECT {} FROM {} WHERE tenant_name = ? AND {condition} ORDER BY {order}",
+            columns.join(", "),
+            table.table
+        );
+        let cut = self.cut;
+        let mut statement = cut.connection.prepare(&sql)?;
+        let mut rows = statement.query([tenant])?;
+        let mut envelope = Envelope::default();
+        while let Some(row) = rows.next()? {
+            let source_id: Option<String> = row.get(fields.len())?;
+            let is_full = envelope.items.len() >= ENVELOPE_ITEMS || envelope.bytes >= ENVELOPE_BYTES;
+            if !envelope.items.is_empty() && (is_full || envelope.source_id != source_id) {
+                self.write(tenant, table, std::mem::take(&mut envelope), number)?;
+            }
+            envelope.source_id = source_id;
+            let mut item = Map::new();
+            let mut extra = Map::new();
+            for (index, field) in fields.iter().enumerate() {
+                let mut value = value(row, index, field.kind)?;
+                if field.kind == Kind::Properties {
+                    let id = item.get("id").and_then(Value::as_str).unwrap_or_default();
+                    self.keys.take(&format!("{tenant}/{}/{id}.{}", table.kind, field.key), &mut value);
+                }
+                let target = if index < table.dumped.len() { &mut item } else { &mut extra };
+                target.insert(field.key.to_owned(), value);
+            }
+            if let Some(time) = table.time.and_then(|key| item.get(key)).and_then(Value::as_str)
+                && envelope.latest.as_deref().is_none_or(|latest| latest < time)
+            {
+                envelope.latest = Some(time.to_owned());
+            }
+            envelope.bytes += row_bytes(row, fields.len());
+            envelope.items.push(Value::Object(item));
+            envelope.extras.push(Value::Object(extra));
+            self.step()?;
+        }
+        if !envelope.items.is_empty() {
+            self.write(tenant, table, envelope, number)?;
+        }
+        Ok(())
+    }
+
+    /// Counts one row, tells how far it is, and stops where a cancel was asked for.
+    fn step(&mut self) -> Result<(), SourceError> {
+        self.job.check()?;
+        self.done += 1;
+        let progress = self.job.current_progress();
+        self.job.progress(Progress {
+            phase: "collecting",
+            finished_operations: self.done,
+            total_operations: self.total,
+            ..progress
+        });
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        tenant: &str,
+        table: &Table,
+        envelope: Envelope,
+        number: &mut u32,
+    ) -> Result<(), SourceError> {
+        *number += 1;
+        self.collected.count(table.kind, envelope.items.len() as u64);
+        let mut document = Map::new();
+        document.insert("type".to_owned(), json!(table.kind));
+        if let Some(source) = table.source_kind {
+            document.insert("source".to_owned(), json!(source));
+        }
+        if let Some(source_id) = &envelope.source_id {
+            document.insert("source_id".to_owned(), json!(source_id));
+        }
+        if let Some(latest) = &envelope.latest {
+            document.insert("latest_timestamp".to_owned(), json!(latest));
+        }
+        document.insert("items".to_owned(), Value::Array(envelope.items));
+        write_json(self.sink, &entity_name("tenants", tenant, *number), &Value::Object(document))?;
+        if !table.extra.is_empty() {
+            let extras = json!({ "type": table.kind, "items": envelope.extras });
+            write_json(self.sink, &entity_name("lifeboat", tenant, *number), &extras)?;
+        }
+        Ok(())
+    }
+
+    fn blueprint_archives(&mut self, tenant: &str) -> Result<(), SourceError> {
+        let cut = self.cut;
+        let mut statement = cut.connection.prepare(
+            "SELECT id, archive_blob, holds_key_material FROM blueprints
+             WHERE tenant_name = ? AND archive_blob IS NOT NULL ORDER BY number",
+        )?;
+        let mut rows = statement.query([tenant])?;
+        while let Some(row) = rows.next()? {
+            let (id, blob, holds_keys): (String, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let mut file = self.blob(&blob, &format!("blueprint `{id}` of tenant `{tenant}`"))?;
+            self.job.check()?;
+            if holds_keys {
+                // Sealed whole, never left out: what a private key opens must not lie in the open.
+                self.sink.sealed_stream(&sealed_blueprint(tenant, &id), &mut Polled::new(self.job, file))?;
+            } else {
+                self.sink.file(&format!("tenants/{tenant}/blueprints/{id}.tar.gz"), &mut file)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn plugin_archives(&mut self, tenant: &str) -> Result<(), SourceError> {
+        let cut = self.cut;
+        let mut statement =
+            cut.connection.prepare("SELECT id, archive_blob FROM plugins WHERE tenant_name = ? ORDER BY number")?;
+        let mut rows = statement.query([tenant])?;
+        while let Some(row) = rows.next()? {
+            let (id, blob): (String, String) = (row.get(0)?, row.get(1)?);
+            let mut file = self.blob(&blob, &format!("plugin `{id}` of tenant `{tenant}`"))?;
+            self.job.check()?;
+            self.sink.file(&format!("tenants/{tenant}/plugins/{id}.zip"), &mut file)?;
+        }
+        Ok(())
+    }
+
+    fn blob(&self, blob: &str, of: &str) -> Result<std::fs::File, SourceError> {
+        let blob = BlobId::parse(blob)
+            .ok_or_else(|| SourceError::Refused(format!("the record of {of} names no file: upload it again")))?;
+        self.cut.manager.blobs().read(&blob).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => SourceError::Refused(format!(
+                "the archive of {of} is gone from the manager's files: upload it again or delete it, then take the snapshot"
+            )),
+            _ => error.into(),
+        })
+    }
+
+    /// Secrets' values are state: always taken, always sealed.
+    fn secrets(&mut self) -> Result<(), SourceError> {
+        let cut = self.cut;
+        let job = self.job;
+        let mut count = 0;
+        self.sink.sealed("secrets", &mut |sealed| {
+            let mut statement = cut.connection.prepare(
+                "SELECT tenant_name, key, visibility, created_at, updated_at, created_by, is_hidden_value, schema, sealed_value
+                 FROM secrets ORDER BY tenant_name, number",
+            )?;
+            let mut rows = statement.query([])?;
+            let mut envelopes: BTreeMap<String, (Vec<Value>, Vec<Value>)> = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                job.check()?;
+                let (tenant, key): (String, String) = (row.get(0)?, row.get(1)?);
+                let place = Place { kind: "secret", tenant: &tenant, key: &key };
+                let value = cut.manager.vault().open_text(place, &row.get::<_, Vec<u8>>(8)?).map_err(state)?;
+                let (items, extras) = envelopes.entry(tenant.clone()).or_default();
+                items.push(json!({
+                    "key": key,
+                    "value": value,
+                    "visibility": row.get::<_, String>(2)?,
+                    "is_hidden_value": row.get::<_, bool>(6)?,
+                    "encrypted": false,
+                    "tenant_name": tenant,
+                    "creator": row.get::<_, String>(5)?,
+                    "created_at": row.get::<_, String>(3)?,
+                }));
+                let schema: Option<String> = row.get(7)?;
+                extras.push(json!({ "updated_at": row.get::<_, Option<String>>(4)?, "schema": schema }));
+                count += 1;
+            }
+            for (tenant, (items, extras)) in envelopes {
+                let envelope = Zeroizing::new(serde_json::to_vec(&json!({ "type": "secrets", "items": items })).map_err(state)?);
+                sealed.add(&format!("tenants/{tenant}/secrets.json"), &envelope)?;
+                let extras = serde_json::to_vec(&json!({ "type": "secrets", "items": extras })).map_err(state)?;
+                sealed.add(&format!("lifeboat/{tenant}/secrets.json"), &extras)?;
+            }
+            Ok(())
+        })?;
+        self.collected.count("secrets", count);
+        Ok(())
+    }
+
+    /// Agents' passwords and key files: sealed where credentials are asked for, else left out by name.
+    fn agent_keys(&mut self) -> Result<(), SourceError> {
+        let cut = self.cut;
+        let sql = "SELECT tenant_name, id, sealed_rabbitmq_password, sealed_key_file FROM agents
+             WHERE sealed_rabbitmq_password IS NOT NULL OR sealed_key_file IS NOT NULL ORDER BY tenant_name, number";
+        let mut statement = cut.connection.prepare(sql)?;
+        if !self.options.include_credentials {
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (tenant, id): (String, String) = (row.get(0)?, row.get(1)?);
+                self.collected.left_out.push(format!("credentials of agent `{id}` of tenant `{tenant}`: credentials were not asked for"));
+            }
+            return Ok(());
+        }
+        let job = self.job;
+        let mut count = 0;
+        self.sink.sealed("agents", &mut |sealed| {
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                job.check()?;
+                let (tenant, id): (String, String) = (row.get(0)?, row.get(1)?);
+                for (index, kind) in [(2, "rabbitmq_password"), (3, "key_file")] {
+                    let Some(value) = row.get::<_, Option<Vec<u8>>>(index)? else { continue };
+                    let place = Place { kind: agent_value(kind), tenant: &tenant, key: &id };
+                    let value = cut.manager.vault().open(place, &value).map_err(state)?;
+                    sealed.add(&format!("{tenant}/{id}/{kind}"), &value)?;
+                    count += 1;
+                }
+            }
+            Ok(())
+        })?;
+        self.collected.count("agent_credentials", count);
+        Ok(())
+    }
+
+    /// Private keys that stood among properties: sealed where credentials are asked for, else left out by name.
+    fn key_values(&mut self) -> Result<(), SourceError> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        if self.options.include_credentials {
+            let keys = self.keys.to_json();
+            self.collected.count("private_keys", self.keys.places().len() as u64);
+            return self.sink.sealed("private-keys", &mut |sealed| sealed.add("private-keys.json", &keys));
+        }
+        let places = self.keys.places().iter();
+        self.collected
+            .left_out
+            .extend(places.map(|place| format!("the private key at `{place}`: credentials were not asked for")));
+        Ok(())
+    }
+}
+
+/// The word for an agent's sealed value at rest.
+pub(super) fn agent_value(kind: &str) -> &'static str {
+    if kind == "key_file" { "agent_key_file" } else { "agent_rabbitmq_password" }
+}
+
+/// The name of the sealed part that holds a blueprint's archive.
+pub(super) fn sealed_blueprint(tenant: &str, id: &str) -> String {
+    format!("blueprints/{tenant}/{id}.tar.gz")
+}
+
+/// The name of an envelope.
+pub(super) fn entity_name(top: &str, tenant: &str, number: u32) -> String {
+    format!("{top}/{tenant}/{number:08}.json")
+}
+
+fn value(row: &Row<'_>, index: usize, kind: Kind) -> Result<Value, SourceError> {
+    Ok(match kind {
+        Kind::Text => row.get::<_, Option<String>>(index)?.map_or(Value::Null, Value::from),
+        Kind::Integer => row.get::<_, Option<i64>>(index)?.map_or(Value::Null, Value::from),
+        Kind::Boolean => row.get::<_, Option<bool>>(index)?.map_or(Value::Null, Value::from),
+        Kind::Json | Kind::Properties => match row.get::<_, Option<String>>(index)? {
+            Some(text) => serde_json::from_str(&text).map_err(state)?,
+            None => Value::Null,
+        },
+    })
+}
+
+fn row_bytes(row: &Row<'_>, columns: usize) -> usize {
+    (0..columns)
+        .map(|index| match row.get_ref(index) {
+            Ok(ValueRef::Text(text)) => text.len() + 16,
+            _ => 24,
+        })
+        .sum()
+}

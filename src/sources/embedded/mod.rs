@@ -1,0 +1,261 @@
+//! The embedded manager as a source: cut at one moment, staged as a generation, swapped by a link.
+
+mod collect;
+mod stage;
+mod tables;
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use crate::executions::Job;
+use crate::manager::{Manager, ManagerError, Pin};
+use crate::model::{BlobId, Timestamp};
+use crate::records::{Direction, Identity};
+
+use super::{CollectOptions, Collected, EntrySink, EntrySource, SourceError};
+
+/// The name of this source in archives, reports and the journal.
+pub const NAME: &str = "embedded";
+/// What our manager says of itself in an archive.
+const ABOUT: &str = "lifeboat/manager.json";
+/// An envelope is closed at this many items (Cloudify's own limit) …
+const ENVELOPE_ITEMS: usize = 500;
+/// … or at about this many bytes.
+const ENVELOPE_BYTES: usize = 4 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct About {
+    /// The version of the tables that the state was taken from.
+    schema_version: u32,
+    /// The moment of the cut.
+    cut_at: Timestamp,
+}
+
+/// What was counted in a state, by kind.
+pub type Counts = BTreeMap<String, u64>;
+
+/// The embedded manager, seen as a source.
+#[derive(Clone)]
+pub struct Embedded {
+    manager: Manager,
+}
+
+/// One moment of the embedded manager, held by a read transaction while writers go on.
+pub struct Cut {
+    connection: Connection,
+    /// The files of that moment, kept from being removed.
+    _pins: Vec<Pin>,
+    at: Timestamp,
+    manager: Manager,
+}
+
+/// A restored generation that waits beside the live one.
+pub struct StagedGeneration {
+    manager: Manager,
+    /// The live generation when the staging began.
+    pub before: u64,
+    /// The restored one.
+    pub after: u64,
+    /// What it holds, by kind.
+    pub counts: Counts,
+    /// What could not be brought back as it was, and why.
+    pub notes: Vec<String>,
+    /// The files that it names, kept until it is live or gone.
+    _pins: Vec<Pin>,
+}
+
+impl Embedded {
+    /// The source of this manager.
+    pub fn new(manager: Manager) -> Self {
+        Self { manager }
+    }
+
+    /// Takes the cut: between two commits of the writer.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn cut(&self) -> Result<Cut, SourceError> {
+        let generation = self.manager.current();
+        let blobs = self.manager.blobs().clone();
+        let (connection, pins) = generation.database.cut_blocking(move |connection| {
+            let mut statement = connection.prepare(
+                "SELECT archive_blob FROM blueprints WHERE archive_blob IS NOT NULL UNION SELECT archive_blob FROM plugins",
+            )?;
+            let names = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+            Ok::<Vec<Pin>, SourceError>(
+                names.iter().filter_map(|name| BlobId::parse(name)).map(|blob| blobs.pin(blob)).collect(),
+            )
+        })?;
+        Ok(Cut { connection, _pins: pins, at: Timestamp::now(), manager: self.manager.clone() })
+    }
+
+    /// Builds the restored state as a generation beside the live one, checked, and durable. The live state is not
+    /// touched. A generation that is left over from a crash is removed at the next start.
+    ///
+    /// # Errors
+    /// An archive that is not what a create wrote, or that this version can't read; a cancel; the disk's own. What
+    /// was staged is gone then.
+    pub fn stage(&self, job: &Job, entries: &dyn EntrySource) -> Result<StagedGeneration, SourceError> {
+        let before = self.manager.current().number;
+        let generation = self.manager.generations().create().map_err(state)?;
+        match stage::fill(&self.manager, &generation, job, entries) {
+            Ok(filled) => Ok(StagedGeneration {
+                manager: self.manager.clone(),
+                before,
+                after: generation.number,
+                counts: filled.counts,
+                notes: filled.notes,
+                _pins: filled.pins,
+            }),
+            Err(error) => {
+                let number = generation.number;
+                drop(generation);
+                if let Err(error) = self.manager.generations().remove(number) {
+                    tracing::warn!(error = %error, "a half staged generation could not be removed; the next start does it");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Cut {
+    /// The moment that was cut.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Reads the moment that was cut.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// About how many bytes the archive of this cut may have at the most: the database and the files.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn estimate_bytes(&self) -> Result<u64, SourceError> {
+        let pages: i64 = self.connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        let page: i64 = self.connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let files: i64 = self.connection.query_row(
+            "SELECT (SELECT coalesce(sum(archive_size_bytes), 0) FROM blueprints)
+                  + (SELECT coalesce(sum(archive_size_bytes), 0) FROM plugins)",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(u64::try_from(pages * page + files).unwrap_or(0))
+    }
+
+    /// Streams the state of that moment into `sink`.
+    ///
+    /// # Errors
+    /// A cancel, a file that is gone, the sink's own.
+    pub fn collect(
+        &self,
+        job: &Job,
+        options: CollectOptions,
+        sink: &mut dyn EntrySink,
+    ) -> Result<Collected, SourceError> {
+        collect::collect(self, job, options, sink)
+    }
+}
+
+impl StagedGeneration {
+    /// What stands at the live name before and after.
+    pub fn identities(&self) -> (Identity, Identity) {
+        (Identity::Generation(self.before), Identity::Generation(self.after))
+    }
+
+    /// The names of its tenants.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn tenants(&self) -> Result<Vec<String>, SourceError> {
+        let generation = self.manager.generations().load(self.after).map_err(state)?;
+        generation.database.read_blocking(|connection| {
+            let mut statement = connection.prepare("SELECT name FROM tenants ORDER BY name")?;
+            Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Removes the restored generation: the restore does not happen.
+    ///
+    /// # Errors
+    /// The file system's own.
+    pub fn discard(self) -> Result<(), SourceError> {
+        self.manager.generations().remove(self.after).map_err(state)
+    }
+}
+
+/// What somebody made in the live state, by kind; empty where the manager is clean (its tenant `default_tenant` does
+/// not count).
+///
+/// # Errors
+/// The database's own.
+pub fn made_by_somebody(manager: &Manager) -> Result<Counts, SourceError> {
+    manager.current().database.read_blocking(|connection| {
+        let mut counts = count_entities(connection)?;
+        for kind in ["executions", "events"] {
+            counts.remove(kind);
+        }
+        let tenants = counts.remove("tenants").unwrap_or(0);
+        if tenants > 1 {
+            counts.insert("tenants".to_owned(), tenants - 1);
+        }
+        counts.retain(|_, count| *count > 0);
+        Ok(counts)
+    })
+}
+
+/// How many entities of each kind the live state holds.
+///
+/// # Errors
+/// The database's own.
+pub fn live_counts(manager: &Manager) -> Result<Counts, SourceError> {
+    manager.current().database.read_blocking(count_entities)
+}
+
+fn count_entities(connection: &Connection) -> Result<Counts, SourceError> {
+    let names = tables::TABLES.iter().map(|table| table.target()).chain(["tenants", "secrets"]);
+    names
+        .map(|name| {
+            let count: i64 = connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0))?;
+            Ok((name.to_owned(), u64::try_from(count).unwrap_or(0)))
+        })
+        .collect()
+}
+
+/// Puts the one or the other state at the live name; does nothing where it stands already.
+///
+/// # Errors
+/// [`SourceError::Refused`] where neither of the two stands there: somebody else changed it. The file system's own.
+pub fn swap(
+    manager: &Manager,
+    before: &Identity,
+    after: &Identity,
+    direction: Direction,
+) -> Result<(), SourceError> {
+    let (Identity::Generation(before), Identity::Generation(after)) = (before, after);
+    let (from, to) = match direction {
+        Direction::Forward => (*before, *after),
+        Direction::Back => (*after, *before),
+    };
+    let live = manager.generations().current().map_err(state)?;
+    if live == Some(to) && manager.current().number == to {
+        return Ok(());
+    }
+    if live != Some(from) && live != Some(to) {
+        return Err(SourceError::Refused(format!(
+            "generation {} stands at the live name, where {from} or {to} was expected: somebody else changed it; put one of the two back and start again",
+            live.map_or_else(|| "none".to_owned(), |number| number.to_string())
+        )));
+    }
+    manager.switch_to(to).map_err(|error: ManagerError| SourceError::State(Box::new(error)))
+}
+
+fn state(error: impl std::error::Error + Send + Sync + 'static) -> SourceError {
+    SourceError::State(Box::new(error))
+}
+

@@ -1,0 +1,430 @@
+//! A state from an archive, built as a generation beside the live one.
+
+use std::collections::{BTreeMap, HashSet};
+
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Transaction, params_from_iter};
+use serde_json::{Map, Value};
+
+use crate::executions::Job;
+use crate::executions::table::Progress;
+use crate::manager::{Generation, Manager, Pin, Place, schema};
+use crate::model::{TenantName, Timestamp};
+
+use super::super::{KeyMaterial, Polled};
+use super::collect::{agent_value, sealed_blueprint};
+use super::tables::{Field, Kind, TABLES, Table};
+use super::{ABOUT, About, Counts, EntrySource, SourceError, state};
+
+/// What a filled generation holds and names.
+pub(super) struct Filled {
+    pub counts: Counts,
+    pub notes: Vec<String>,
+    pub pins: Vec<Pin>,
+}
+
+/// What is written in one transaction at the most, in envelopes.
+const ENVELOPES_PER_TRANSACTION: usize = 16;
+
+pub(super) fn fill(
+    manager: &Manager,
+    generation: &Generation,
+    job: &Job,
+    entries: &dyn EntrySource,
+) -> Result<Filled, SourceError> {
+    let about: About = parse(ABOUT, &entries.bytes(ABOUT)?)?;
+    if about.schema_version > schema::SCHEMA_VERSION {
+        return Err(SourceError::Refused(format!(
+            "the archive was taken by a newer Lifeboat (tables of version {}, this one knows {}): restore it with that version",
+            about.schema_version,
+            schema::SCHEMA_VERSION
+        )));
+    }
+    let mut stage = Stage {
+        manager,
+        generation,
+        job,
+        entries,
+        keys: private_keys(entries)?,
+        filled: Filled { counts: Counts::new(), notes: Vec::new(), pins: Vec::new() },
+    };
+    stage.tenants()?;
+    stage.envelopes()?;
+    stage.secrets()?;
+    stage.agent_credentials()?;
+    stage.settle()?;
+    stage.check()?;
+    Ok(stage.filled)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(entry: &str, bytes: &[u8]) -> Result<T, SourceError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| SourceError::Entry { entry: entry.to_owned(), reason: error.to_string() })
+}
+
+fn private_keys(entries: &dyn EntrySource) -> Result<KeyMaterial, SourceError> {
+    let Some(contents) = entries.sealed("private-keys")? else { return Ok(KeyMaterial::default()) };
+    let Some((path, content)) = contents.first() else { return Ok(KeyMaterial::default()) };
+    KeyMaterial::from_json(content)
+        .map_err(|error| SourceError::Entry { entry: path.clone(), reason: error.to_string() })
+}
+
+#[derive(serde::Deserialize)]
+struct Envelope {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    source_id: Option<String>,
+    items: Vec<Map<String, Value>>,
+}
+
+/// A row that is ready to be written.
+struct Row {
+    table: &'static Table,
+    columns: Vec<&'static str>,
+    values: Vec<SqlValue>,
+}
+
+struct Stage<'a> {
+    manager: &'a Manager,
+    generation: &'a Generation,
+    job: &'a Job,
+    entries: &'a dyn EntrySource,
+    keys: KeyMaterial,
+    filled: Filled,
+}
+
+impl Stage<'_> {
+    fn wrong(entry: &str, reason: impl Into<String>) -> SourceError {
+        SourceError::Entry { entry: entry.to_owned(), reason: reason.into() }
+    }
+
+    fn count(&mut self, kind: &str, number: usize) {
+        *self.filled.counts.entry(kind.to_owned()).or_default() += number as u64;
+    }
+
+    fn tenants(&mut self) -> Result<(), SourceError> {
+        const ENTRY: &str = "mgmt/00000001.json";
+        let envelope: Envelope = parse(ENTRY, &self.entries.bytes(ENTRY)?)?;
+        let folders: HashSet<&str> = self.entries.names().into_iter().filter_map(tenant_folder).collect();
+        let mut tenants = Vec::new();
+        for item in &envelope.items {
+            let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
+            let name = TenantName::parse(name).map_err(|error| Self::wrong(ENTRY, error.to_string()))?;
+            if !folders.contains(name.as_str()) {
+                return Err(Self::wrong(ENTRY, format!("the tenant `{name}` has no folder in the archive")));
+            }
+            let extra = format!("lifeboat/{name}/00000001.json");
+            let extra: Envelope = parse(&extra, &self.entries.bytes(&extra)?)?;
+            let created_at = extra.items.first().and_then(|item| item.get("created_at")).and_then(Value::as_str);
+            tenants.push((name.to_string(), created_at.unwrap_or_default().to_owned()));
+        }
+        self.count("tenants", tenants.len());
+        self.generation.database.write_blocking(move |tx| {
+            for (name, created_at) in tenants {
+                tx.execute("INSERT INTO tenants (name, created_at) VALUES (?, ?)", (name, created_at))?;
+            }
+            Ok::<(), SourceError>(())
+        })
+    }
+
+    /// All envelopes of entities, in the order of the archive, which is one in which they can be inserted.
+    fn envelopes(&mut self) -> Result<(), SourceError> {
+        let entries = self.entries;
+        let names: Vec<(&str, &str)> =
+            entries.names().into_iter().filter_map(|name| Some((name, tenant_envelope(name)?))).collect();
+        let total = names.len() as u64;
+        let mut rows = Vec::new();
+        for (done, (name, tenant)) in names.into_iter().enumerate() {
+            self.job.check()?;
+            let progress = self.job.current_progress();
+            self.job.progress(Progress {
+                phase: "staging",
+                finished_operations: done as u64,
+                total_operations: total,
+                ..progress
+            });
+            self.envelope(name, tenant, &mut rows)?;
+            if done % ENVELOPES_PER_TRANSACTION == 0 {
+                self.write(std::mem::take(&mut rows))?;
+            }
+        }
+        self.write(rows)
+    }
+
+    fn envelope(&mut self, name: &str, tenant: &str, rows: &mut Vec<Row>) -> Result<(), SourceError> {
+        let envelope: Envelope = parse(name, &self.entries.bytes(name)?)?;
+        if envelope.kind == "sites" && envelope.items.is_empty() {
+            return Ok(());
+        }
+        let table = TABLES
+            .iter()
+            .find(|table| table.kind == envelope.kind)
+            .ok_or_else(|| Self::wrong(name, format!("entities of type `{}` are not known here", envelope.kind)))?;
+        let extras: Option<Envelope> = if table.extra.is_empty() {
+            None
+        } else {
+            let extra = name.replacen("tenants/", "lifeboat/", 1);
+            Some(parse(&extra, &self.entries.bytes(&extra)?)?)
+        };
+        if let Some(extras) = &extras
+            && (extras.kind != envelope.kind || extras.items.len() != envelope.items.len())
+        {
+            return Err(Self::wrong(name, "what Lifeboat keeps beside it does not fit"));
+        }
+        self.count(table.kind, envelope.items.len());
+        let mut extras = extras.map(|extras| extras.items).unwrap_or_default().into_iter();
+        for item in envelope.items {
+            let extra = extras.next().unwrap_or_default();
+            let mut row = self.row(name, tenant, table, envelope.source_id.as_deref(), item, extra)?;
+            self.file_of(tenant, table, &mut row)?;
+            rows.push(row);
+        }
+        Ok(())
+    }
+
+    fn row(
+        &mut self,
+        entry: &str,
+        tenant: &str,
+        table: &'static Table,
+        source_id: Option<&str>,
+        mut item: Map<String, Value>,
+        mut extra: Map<String, Value>,
+    ) -> Result<Row, SourceError> {
+        let mut row = Row { table, columns: vec!["tenant_name"], values: vec![tenant.to_owned().into()] };
+        if let (Some(source), true) = (table.source, table.source_is_column) {
+            let id = source_id.ok_or_else(|| Self::wrong(entry, "it has no `source_id`"))?;
+            row.columns.push(source);
+            row.values.push(id.to_owned().into());
+        }
+        let dumped = table.dumped.iter().map(|field| (field, true));
+        for (field, is_dumped) in dumped.chain(table.extra.iter().map(|field| (field, false))) {
+            let Some(column) = field.column else { continue };
+            let from = if is_dumped { &mut item } else { &mut extra };
+            let Some(mut value) = from.remove(field.key) else { continue };
+            if field.kind == Kind::Properties {
+                let missing = self.keys.put_back(&mut value);
+                if missing > 0 {
+                    self.filled.notes.push(format!(
+                        "{missing} private key(s) in `{}` of an entity of type `{}` of tenant `{tenant}` were not in the archive: a placeholder stands in their place",
+                        field.key, table.kind
+                    ));
+                }
+            }
+            row.columns.push(column);
+            row.values.push(sql_value(field, value).map_err(|reason| Self::wrong(entry, reason))?);
+        }
+        Ok(row)
+    }
+
+    /// Brings the archive of a blueprint or plugin to the manager's files, so that it is there before the row is.
+    fn file_of(&mut self, tenant: &str, table: &Table, row: &mut Row) -> Result<(), SourceError> {
+        let text = |row: &Row, column: &str| {
+            let index = row.columns.iter().position(|name| *name == column)?;
+            match &row.values[index] {
+                SqlValue::Text(text) => Some(text.clone()),
+                _ => None,
+            }
+        };
+        let Some(expected) = text(row, "archive_blob") else { return Ok(()) };
+        let id = text(row, "id").unwrap_or_default();
+        let entries = self.entries;
+        let mut content: Box<dyn std::io::Read + '_> = match table.kind {
+            "plugins" => entries.stream(&format!("tenants/{tenant}/plugins/{id}.zip"))?,
+            _ => match entries.sealed_stream(&sealed_blueprint(tenant, &id))? {
+                Some(content) => content,
+                None => entries.stream(&format!("tenants/{tenant}/blueprints/{id}.tar.gz"))?,
+            },
+        };
+        let stored = self.manager.blobs().put(&mut Polled::new(self.job, &mut content)).map_err(|error| {
+            if self.job.is_cancelled() { SourceError::Cancelled } else { error.into() }
+        })?;
+        if stored.pin.blob().as_str() != expected {
+            return Err(SourceError::Refused(format!(
+                "the archive of `{id}` of tenant `{tenant}` is not the one that its record names"
+            )));
+        }
+        self.filled.pins.push(stored.pin);
+        Ok(())
+    }
+
+    fn write(&self, rows: Vec<Row>) -> Result<(), SourceError> {
+        self.generation.database.write_blocking(move |tx| {
+            for row in rows {
+                insert(tx, row.table.target(), &row.columns, row.values)?;
+            }
+            Ok::<(), SourceError>(())
+        })
+    }
+
+    fn secrets(&mut self) -> Result<(), SourceError> {
+        let Some(contents) = self.entries.sealed("secrets")? else {
+            self.filled.notes.push("the archive holds no secrets".to_owned());
+            return Ok(());
+        };
+        let contents: BTreeMap<String, _> = contents.into_iter().collect();
+        let mut rows = Vec::new();
+        for (path, content) in &contents {
+            let Some(tenant) = path.strip_prefix("tenants/").and_then(|rest| rest.strip_suffix("/secrets.json")) else {
+                continue;
+            };
+            let envelope: Envelope = parse(path, content)?;
+            let extra = format!("lifeboat/{tenant}/secrets.json");
+            let extras: Envelope = match contents.get(&extra) {
+                Some(content) => parse(&extra, content)?,
+                None => return Err(Self::wrong(path, "what Lifeboat keeps beside it is not there")),
+            };
+            for (item, extra) in envelope.items.iter().zip(&extras.items) {
+                let text = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let optional = |key: &str| match extra.get(key) {
+                    Some(Value::String(text)) => SqlValue::Text(text.clone()),
+                    _ => SqlValue::Null,
+                };
+                let key = text("key");
+                let place = Place { kind: "secret", tenant, key: &key };
+                let sealed = self.manager.vault().seal(place, text("value").as_bytes()).map_err(state)?;
+                let is_hidden = item.get("is_hidden_value").and_then(Value::as_bool).unwrap_or(false);
+                rows.push(vec![
+                    tenant.to_owned().into(),
+                    key.into(),
+                    text("visibility").into(),
+                    text("created_at").into(),
+                    optional("updated_at"),
+                    text("creator").into(),
+                    i64::from(is_hidden).into(),
+                    optional("schema"),
+                    SqlValue::Blob(sealed),
+                ]);
+            }
+        }
+        self.count("secrets", rows.len());
+        self.generation.database.write_blocking(move |tx| {
+            let columns = [
+                "tenant_name",
+                "key",
+                "visibility",
+                "created_at",
+                "updated_at",
+                "created_by",
+                "is_hidden_value",
+                "schema",
+                "sealed_value",
+            ];
+            for row in rows {
+                insert(tx, "secrets", &columns, row)?;
+            }
+            Ok::<(), SourceError>(())
+        })
+    }
+
+    fn agent_credentials(&mut self) -> Result<(), SourceError> {
+        let Some(contents) = self.entries.sealed("agents")? else { return Ok(()) };
+        let mut updates = Vec::new();
+        for (path, content) in &contents {
+            let parts: Vec<&str> = path.split('/').collect();
+            let [tenant, id, kind] = parts[..] else {
+                return Err(Self::wrong(path, "it is not `<tenant>/<agent>/<value>`"));
+            };
+            let column = match kind {
+                "key_file" => "sealed_key_file",
+                "rabbitmq_password" => "sealed_rabbitmq_password",
+                _ => return Err(Self::wrong(path, format!("agents have no value `{kind}`"))),
+            };
+            let place = Place { kind: agent_value(kind), tenant, key: id };
+            let sealed = self.manager.vault().seal(place, content).map_err(state)?;
+            updates.push((column, tenant.to_owned(), id.to_owned(), sealed));
+        }
+        self.count("agent_credentials", updates.len());
+        self.generation.database.write_blocking(move |tx| {
+            for (column, tenant, id, sealed) in updates {
+                let sql = format!("UPDATE agents SET {column} = ? WHERE tenant_name = ? AND id = ?");
+                tx.execute(&sql, (sealed, tenant, id))?;
+            }
+            Ok::<(), SourceError>(())
+        })
+    }
+
+    /// What was active at the cut does not go on: it is cancelled, and what it was making is said to be unfinished.
+    fn settle(&mut self) -> Result<(), SourceError> {
+        let now = Timestamp::now().to_string();
+        let cancelled = self.generation.database.write_blocking(move |tx| {
+            let cancelled = tx.execute(
+                "UPDATE executions SET status = 'cancelled', error = 'interrupted by a restore', ended_at = ?
+                 WHERE status IN ('pending', 'started', 'cancelling', 'force_cancelling', 'kill_cancelling')",
+                [now],
+            )?;
+            tx.execute(
+                "UPDATE blueprints SET state = 'failed_uploading', error = 'interrupted by a restore: upload it again'
+                 WHERE plan IS NULL AND state NOT LIKE 'failed%' AND state <> 'invalid'",
+                [],
+            )?;
+            Ok::<_, SourceError>(cancelled)
+        })?;
+        if cancelled > 0 {
+            self.filled.notes.push(format!("{cancelled} execution(s) that were active at the cut are cancelled"));
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), SourceError> {
+        self.generation.database.read_blocking(|connection| {
+            let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
+            if verdict != "ok" {
+                return Err(SourceError::Refused(format!("the staged tables are damaged: {verdict}")));
+            }
+            let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+            let mut orphans = statement.query([])?;
+            if let Some(orphan) = orphans.next()? {
+                let table: String = orphan.get(0)?;
+                return Err(SourceError::Refused(format!("a row of `{table}` belongs to nothing in the archive")));
+            }
+            Ok(())
+        })?;
+        // Emptied into the database file, so that the generation is one file whose fsync is enough.
+        self.manager.generations().sync(self.generation.number).map_err(state)
+    }
+}
+
+fn insert(tx: &Transaction<'_>, table: &str, columns: &[&str], values: Vec<SqlValue>) -> Result<(), SourceError> {
+    let names: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
+    let marks = vec!["?"; columns.len()].join(", ");
+    let sql = format!("INSERT INTO {table} ({}) VALUES ({marks})", names.join(", "));
+    tx.prepare_cached(&sql)?.execute(params_from_iter(values)).map_err(|error| match error {
+        rusqlite::Error::SqliteFailure(cause, message) if cause.code == rusqlite::ErrorCode::ConstraintViolation => {
+            SourceError::Refused(format!(
+                "an entity of `{table}` in the archive can't be taken in: {}",
+                message.unwrap_or_else(|| cause.to_string())
+            ))
+        }
+        other => other.into(),
+    })?;
+    Ok(())
+}
+
+fn sql_value(field: &Field, value: Value) -> Result<SqlValue, String> {
+    let wrong = |value: &Value| format!("`{}` is {value}", field.key);
+    match (field.kind, value) {
+        (_, Value::Null) if field.kind != Kind::Json && field.kind != Kind::Properties => Ok(SqlValue::Null),
+        (Kind::Text, Value::String(text)) => Ok(SqlValue::Text(text)),
+        (Kind::Integer, Value::Number(number)) => {
+            number.as_i64().map(SqlValue::Integer).ok_or_else(|| wrong(&Value::Number(number)))
+        }
+        (Kind::Boolean, Value::Bool(value)) => Ok(SqlValue::Integer(i64::from(value))),
+        // A JSON column that holds no text and one that holds `null` mean the same.
+        (Kind::Json | Kind::Properties, Value::Null) => Ok(SqlValue::Null),
+        (Kind::Json | Kind::Properties, value) => Ok(SqlValue::Text(value.to_string())),
+        (Kind::Text | Kind::Integer | Kind::Boolean, value) => Err(wrong(&value)),
+    }
+}
+
+/// The tenant whose folder entry this is.
+fn tenant_folder(name: &str) -> Option<&str> {
+    name.strip_prefix("tenants/")?.strip_suffix('/').filter(|tenant| !tenant.contains('/'))
+}
+
+/// The tenant whose envelope of entities this is.
+fn tenant_envelope(name: &str) -> Option<&str> {
+    let (tenant, file) = name.strip_prefix("tenants/")?.split_once('/')?;
+    (!file.contains('/') && file.ends_with(".json")).then_some(tenant)
+}

@@ -1,0 +1,48 @@
+//! The whole state of a manager as a caller sees it, to be compared with another's.
+//!
+//! Only what is the manager's state: the service's own users, snapshots and
+//! executions are left out.
+
+use serde_json::{Map, Value, json};
+
+use super::Api;
+
+/// The lists that make up a tenant's state, and the key that names an item of each.
+const LISTS: [(&str, &str); 6] = [
+    ("blueprints", "id"),
+    ("deployments", "id"),
+    ("nodes", "id"),
+    ("node-instances", "id"),
+    ("plugins", "id"),
+    ("executions", "id"),
+];
+
+/// Reads every entity of every tenant, the values of secrets among them.
+pub fn inventory(api: &Api) -> Value {
+    let mut tenants = Map::new();
+    for tenant in api.get("tenants").items() {
+        let name = tenant["name"].as_str().unwrap();
+        tenants.insert(name.into(), tenant_inventory(&api.clone().tenant(name)));
+    }
+    Value::Object(tenants)
+}
+
+fn tenant_inventory(api: &Api) -> Value {
+    let mut lists = Map::new();
+    for (list, key) in LISTS {
+        let mut items = api.get(list).items();
+        // Executions of no deployment are the service's.
+        items.retain(|item| list != "executions" || !item["deployment_id"].is_null());
+        items.sort_by_key(|item| item[key].to_string());
+        lists.insert(list.into(), Value::Array(items));
+    }
+    let mut secrets = Map::new();
+    for secret in api.get("secrets").items() {
+        assert!(secret.get("value").is_none(), "a list shows no value");
+        let key = secret["key"].as_str().unwrap();
+        let whole = api.get(&format!("secrets/{key}")).expect(200);
+        secrets.insert(key.into(), json!({ "listed": secret, "whole": whole }));
+    }
+    lists.insert("secrets".into(), Value::Object(secrets));
+    Value::Object(lists)
+}

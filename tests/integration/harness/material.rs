@@ -1,0 +1,156 @@
+//! What the tests send: a blueprint, a plugin, a secret, bytes that do not compress.
+//!
+//! Everything is small, made by us, and the same each time.
+
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use reqwest::Method;
+use serde_json::{Value, json};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::Api;
+
+/// The id under which [`fill`] uploads the blueprint.
+pub const BLUEPRINT: &str = "lighthouse";
+
+/// What the secret holds; a restore must bring it back to the letter.
+pub const SECRET_VALUE: &str = "öffne dich, \"Sesam\"\n\tzweite Zeile ✓";
+
+/// The description of the plugin that goes beside its wagon.
+const PLUGIN_YAML: &str = "\
+plugins:
+  beacon:
+    executor: central_deployment_agent
+    package_name: beacon-plugin
+    package_version: 1.2.0
+";
+
+/// The main file of the blueprint in the clone; its folder is what gets uploaded.
+pub fn blueprint_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/blueprint/lighthouse.yaml")
+}
+
+/// The blueprint's folder as the clients pack it: a tar.gz with one folder at its root.
+fn blueprint_archive() -> Vec<u8> {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    let folder = blueprint_file();
+    archive.append_dir_all("blueprint", folder.parent().unwrap()).unwrap();
+    archive.into_inner().unwrap().finish().unwrap()
+}
+
+/// A plugin's code in the form that Cloudify's packer `wagon` 1.0 gives it: a zip.
+fn plugin_wagon() -> Vec<u8> {
+    let wheel = "beacon_plugin-1.2.0-py3-none-any.whl";
+    let package = json!({
+        "archive_name": "beacon_plugin-1.2.0-py311-none-any.wgn",
+        "build_server_os_properties": {
+            "distribution": null, "distribution_release": null, "distribution_version": null
+        },
+        "created_by_wagon_version": "1.0.3",
+        "package_name": "beacon-plugin",
+        "package_source": ".",
+        "package_version": "1.2.0",
+        "supported_platform": "any",
+        "supported_python_versions": ["py311"],
+        "wheels": [wheel],
+    });
+    let code = write_zip(&[("beacon_plugin/__init__.py", b"LIT = True\n")]);
+    write_zip(&[
+        ("beacon-plugin/package.json", package.to_string().as_bytes()),
+        (&format!("beacon-plugin/wheels/{wheel}"), &code),
+    ])
+}
+
+/// What `cfy plugins upload` sends: the wagon and its description in one zip.
+pub fn plugin_archive() -> Vec<u8> {
+    write_zip(&[
+        ("beacon_plugin-1.2.0-py311-none-any.wgn", &plugin_wagon()),
+        ("plugin.yaml", PLUGIN_YAML.as_bytes()),
+    ])
+}
+
+/// A zip of these entries.
+pub fn write_zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in entries {
+        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// A form of fields, each a name, a file name if it is a file, and its bytes; the content type first.
+pub fn form(fields: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
+    let boundary = "6f2a1c-lighthouse-8d41";
+    let mut body = Vec::new();
+    for (name, file_name, bytes) in fields {
+        let file_name = file_name.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"{file_name}\r\n\
+             Content-Type: text/plain\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    (format!("multipart/form-data; boundary={boundary}"), body)
+}
+
+/// Fills a manager by raw HTTP: a second tenant, a secret, a plugin, a blueprint, a deployment.
+pub fn fill(api: &Api) {
+    api.post("tenants/north", &json!({})).expect(201);
+    for tenant in ["default_tenant", "north"] {
+        let api = api.clone().tenant(tenant);
+        api.put("secrets/lamp_passphrase", &json!({ "value": SECRET_VALUE })).expect(200);
+        upload_blueprint(&api, BLUEPRINT, blueprint_archive());
+        api.wait_for_end(&latest_execution(&api, "upload_blueprint"));
+        api.put(
+            &format!("deployments/{tenant}-tower"),
+            &json!({ "blueprint_id": BLUEPRINT, "inputs": { "keeper": "Jürgen" } }),
+        )
+        .expect(201);
+        api.wait_for_end(&latest_execution(&api, "create_deployment_environment"));
+    }
+    let upload = api.request(Method::POST, "plugins?title=beacon&visibility=tenant").body(plugin_archive());
+    api.send(upload).expect(201);
+}
+
+/// Uploads a blueprint as the 7.0.5 client does.
+fn upload_blueprint(api: &Api, id: &str, archive: Vec<u8>) {
+    let params = json!({
+        "visibility": "tenant",
+        "async_upload": true,
+        "skip_execution": false,
+        "application_file_name": "lighthouse.yaml",
+    });
+    let (content_type, body) = form(&[
+        ("params", None, params.to_string().as_bytes()),
+        ("blueprint_archive", Some("filename"), &archive),
+    ]);
+    let request = api.request(Method::PUT, &format!("blueprints/{id}"));
+    api.send(request.header("Content-Type", content_type).body(body)).expect(201);
+}
+
+fn latest_execution(api: &Api, workflow: &str) -> Value {
+    api.get(&format!("executions?_include_system_workflows=True&workflow_id={workflow}&_sort=-created_at"))
+        .items()
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| panic!("no execution of `{workflow}`"))
+}
+
+/// Writes the plugin's two files for `cfy`, and gives their paths.
+pub fn write_plugin(folder: &Path) -> (String, String) {
+    let wagon = folder.join("beacon_plugin-1.2.0-py311-none-any.wgn");
+    let yaml = folder.join("plugin.yaml");
+    fs::write(&wagon, plugin_wagon()).unwrap();
+    fs::write(&yaml, PLUGIN_YAML).unwrap();
+    let text = |path: PathBuf| path.into_os_string().into_string().unwrap();
+    (text(wagon), text(yaml))
+}

@@ -1,0 +1,268 @@
+//! The real binary as a child process, with a data folder of its own.
+//!
+//! It knows the command line and the port file, and nothing of the API but the
+//! health call.
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::{Api, Cfy, eventually};
+
+/// The password of `admin` on every test server.
+pub const ADMIN_PASSWORD: &str = "correct-horse-battery";
+
+/// Seconds that a debug build gets to come up, on a machine that is busy.
+const START_SECONDS: u64 = 60;
+
+/// The file whose presence holds jobs at their failpoint.
+const HOLD_FILE: &str = "hold";
+
+/// How a server differs from the plain one.
+#[derive(Default)]
+pub struct Builder {
+    settings: String,
+    environment: Vec<(String, String)>,
+    held: Vec<String>,
+}
+
+impl Builder {
+    /// Adds lines to the settings file (TOML; each call must open its own table).
+    pub fn settings(mut self, toml: &str) -> Self {
+        self.settings.push_str(toml);
+        self.settings.push('\n');
+        self
+    }
+
+    /// Arms a named failpoint, e.g. `restore:swapping=kill`.
+    pub fn failpoint(self, failpoint: &str) -> Self {
+        self.environment("LIFEBOAT_FAILPOINTS", failpoint)
+    }
+
+    /// Makes jobs wait at the failpoint `name` until [`TestServer::release`].
+    pub fn holding(mut self, name: &str) -> Self {
+        self.held.push(name.into());
+        self
+    }
+
+    /// Sets a variable of the server's environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Lets the server open what `other` sealed.
+    pub fn opening_archives_of(self, other: &TestServer) -> Self {
+        let identity = other.data().join("keys/identity.txt");
+        assert!(identity.exists(), "no `{}`", identity.display());
+        self.settings(&format!(
+            "[encryption]\nidentities = [{:?}]",
+            identity.to_str().expect("temporary paths are UTF-8")
+        ))
+    }
+
+    /// Allows snapshots to be fetched from this machine's own addresses.
+    pub fn fetching_from_loopback(self) -> Self {
+        self.settings("[url_fetch]\nallow = [\"127.0.0.0/8\"]")
+    }
+
+    /// Starts the server and waits until it is healthy.
+    pub fn start(mut self) -> TestServer {
+        let folder = tempfile::tempdir().unwrap();
+        if !self.held.is_empty() {
+            let hold = folder.path().join(HOLD_FILE);
+            fs::write(&hold, "").unwrap();
+            let points: Vec<_> =
+                self.held.iter().map(|name| format!("{name}=hold:{}", hold.display())).collect();
+            self = self.failpoint(&points.join(","));
+        }
+        fs::write(folder.path().join("lifeboat.toml"), &self.settings).unwrap();
+        let mut server = TestServer { folder, environment: self.environment, child: None, port: 0 };
+        server.launch();
+        server
+    }
+}
+
+/// A running server. Dropping it kills it, and prints its log when the test failed.
+pub struct TestServer {
+    folder: TempDir,
+    environment: Vec<(String, String)>,
+    child: Option<Child>,
+    port: u16,
+}
+
+impl TestServer {
+    /// Starts a plain server: defaults everywhere.
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// Begins the description of a server that is not the plain one.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for the test's own files, gone with the server.
+    pub fn scratch(&self) -> PathBuf {
+        let scratch = self.folder.path().join("scratch");
+        fs::create_dir_all(&scratch).unwrap();
+        scratch
+    }
+
+    /// Lets held jobs go on, and later ones pass.
+    pub fn release(&self) {
+        fs::remove_file(self.folder.path().join(HOLD_FILE)).unwrap();
+    }
+
+    /// The names of all files under a folder of the data folder.
+    pub fn files_in(&self, folder: &str) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(self.data().join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The port that the system picked.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Callers as `admin` in `default_tenant`.
+    pub fn api(&self) -> Api {
+        Api::new(self.port).login("admin", ADMIN_PASSWORD)
+    }
+
+    /// The command line client with a profile that uses this server as `admin`.
+    pub fn cfy(&self) -> Cfy {
+        let cfy = Cfy::new();
+        cfy.use_profile(self.port, "admin", ADMIN_PASSWORD, "default_tenant").success();
+        cfy
+    }
+
+    /// Everything that the server wrote to its output so far, of all its lives.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// Ends the process as a power cut would.
+    pub fn kill9(&mut self) {
+        let mut child = self.child.take().expect("the server is running");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Asks the process to end, and waits for it; panics unless it exits 0.
+    pub fn terminate(&mut self) {
+        let mut child = self.child.take().expect("the server is running");
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let status = wait_for_exit(&mut child, "the server ends after SIGTERM");
+        assert_eq!(status.code(), Some(0), "after SIGTERM: {status}");
+    }
+
+    /// Waits for the server to be killed by a failpoint of its own.
+    pub fn wait_until_killed(&mut self) {
+        let mut child = self.child.take().expect("the server is running");
+        let status = wait_for_exit(&mut child, "the failpoint kills the server");
+        assert_eq!(status.signal(), Some(9), "ended otherwise: {status}");
+    }
+
+    /// Starts again on the same data folder, with the same settings, without failpoints.
+    pub fn restart(&mut self) {
+        if self.child.is_some() {
+            self.terminate();
+        }
+        self.environment.retain(|(name, _)| name != "LIFEBOAT_FAILPOINTS");
+        self.launch();
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    fn launch(&mut self) {
+        let port_file = self.folder.path().join("port");
+        let _ = fs::remove_file(&port_file);
+        let child = self.command(&port_file).spawn().unwrap();
+        self.child = Some(child);
+
+        let claim = "the server writes its port file";
+        self.port = eventually(claim, START_SECONDS, || {
+            self.assert_running();
+            fs::read_to_string(&port_file).ok()?.trim().parse().ok()
+        });
+        let api = Api::new(self.port);
+        eventually("the server is healthy", START_SECONDS, || {
+            self.assert_running();
+            let reply = api.try_get("/service/health").ok()?;
+            (reply.status == 200).then_some(())
+        });
+    }
+
+    fn command(&self, port_file: &Path) -> Command {
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(self.folder.path().join("lifeboat.toml"))
+            .arg("--data")
+            .arg(self.data())
+            .args(["--listen", "127.0.0.1:0", "--port-file"])
+            .arg(port_file)
+            .env("LIFEBOAT_ADMIN_PASSWORD", ADMIN_PASSWORD)
+            .envs(self.environment.iter().cloned())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        command
+    }
+
+    fn assert_running(&mut self) {
+        let child = self.child.as_mut().expect("the server was started");
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("the server ended by itself: {status}");
+        }
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("---- log of the server on port {}\n{}---- end", self.port, self.log());
+        }
+    }
+}
+
+fn wait_for_exit(child: &mut Child, claim: &str) -> ExitStatus {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break Some(status);
+        }
+        if Instant::now() > deadline {
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    status.unwrap_or_else(|| {
+        let _ = child.kill();
+        panic!("waited in vain: {claim}");
+    })
+}

@@ -1,0 +1,18 @@
+//! Tests of the whole program from outside: the real binary, the real Cloudify clients, raw HTTP.
+//!
+//! Every test starts servers of its own, on ports that the system picks, in
+//! folders that are gone afterwards. `tests/setup` must have run once. Nothing
+//! here uses the library's types: what is proved is what a caller sees.
+
+mod archive_judged;
+mod cfy_errors;
+mod cfy_story;
+mod common_client;
+mod harness;
+mod rest_client;
+mod restart;
+mod wire_auth;
+mod wire_errors;
+mod wire_executions;
+mod wire_snapshots;
+mod wire_transfer;
