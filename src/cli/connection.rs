@@ -15,7 +15,7 @@ use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::error::{CliError, FailureKind, chain};
+use super::error::{CliError, FailureKind, innermost};
 use super::prompt::{self, PasswordSource};
 
 /// Where a service listens if nothing else is said.
@@ -298,9 +298,8 @@ impl Service {
 
     /// What it means that no whole answer came.
     pub fn unreachable(&self, doing: &str, error: reqwest::Error) -> CliError {
-        let error = error.without_url();
         let advice = "is the service running? Set --url or LIFEBOAT_URL if it is elsewhere";
-        let reason = format!("no answer from `{}`: {}; {advice}", self.base, chain(&error));
+        let reason = format!("no answer from `{}`: {}; {advice}", self.base, innermost(&error));
         CliError::new(FailureKind::Unreachable, doing, reason)
     }
 }

@@ -242,7 +242,7 @@ impl Transfer<'_> {
         let mut buffer = vec![0; 256 << 10];
         loop {
             let read = response.read(&mut buffer).map_err(|error| {
-                let reason = format!("the connection broke: {}", super::error::chain(&error));
+                let reason = format!("the connection broke: {}", super::error::innermost(&error));
                 CliError::new(FailureKind::Unreachable, self.doing, reason)
             })?;
             if read == 0 {

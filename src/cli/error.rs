@@ -92,6 +92,15 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// The first cause of an error, where the layers above it only say that something below failed.
+pub fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -113,9 +113,14 @@ fn announce_on_interrupt(id: &str) -> Result<(), CliError> {
     thread::spawn(move || {
         runtime.block_on(interrupts.recv());
         note(&message);
-        std::process::exit(INTERRUPTED);
+        leave();
     });
     Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the thread that reads the answer cannot be asked to stop")]
+fn leave() -> ! {
+    std::process::exit(INTERRUPTED)
 }
 
 #[cfg(test)]

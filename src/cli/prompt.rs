@@ -89,17 +89,20 @@ fn unseen_line(prompt: &str) -> io::Result<Zeroizing<String>> {
     let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
     terminal.write_all(prompt.as_bytes())?;
     let guard = Mute::new(fs::File::try_clone(&terminal)?)?;
-    let typed = typed_line((&mut terminal).bytes());
+    let typed = typed_line(&mut terminal);
     drop(guard);
     terminal.write_all(b"\n")?;
     typed
 }
 
 /// Collects what is typed until the end of the line, obeying the keys that erase and interrupt.
-fn typed_line(keys: impl Iterator<Item = io::Result<u8>>) -> io::Result<Zeroizing<String>> {
+///
+/// Reads byte by byte: what is typed ahead belongs to the next question.
+fn typed_line(keys: &mut impl Read) -> io::Result<Zeroizing<String>> {
     let mut typed = Zeroizing::new(Vec::with_capacity(256));
-    for key in keys {
-        match key? {
+    let mut key = [0];
+    while keys.read(&mut key)? > 0 {
+        match key[0] {
             b'\n' | b'\r' | 0x04 => break,
             0x03 => return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted")),
             0x15 => typed.clear(),
@@ -142,8 +145,8 @@ impl Drop for Mute {
 mod tests {
     use super::*;
 
-    fn type_keys(keys: &[u8]) -> io::Result<String> {
-        typed_line(keys.iter().map(|key| Ok(*key))).map(|text| text.to_string())
+    fn type_keys(mut keys: &[u8]) -> io::Result<String> {
+        typed_line(&mut keys).map(|text| text.to_string())
     }
 
     #[test]
