@@ -1,7 +1,15 @@
 //! Cloudify's API, v2 to v3.1: all versions behave as 7.0.5.
 
+<<<<<<< HEAD
 mod executions;
 mod snapshots;
+=======
+mod blueprints;
+mod deployments;
+mod nodes;
+mod permissions;
+mod transfer;
+>>>>>>> inventory
 
 use actix_web::web;
 use serde_json::{Map, Value};
@@ -25,6 +33,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
 }
 
 fn routes(config: &mut web::ServiceConfig) {
+<<<<<<< HEAD
     config.configure(snapshots::routes).configure(executions::routes);
 }
 
@@ -34,4 +43,9 @@ async fn execution_json(service: &Service, id: ExecutionId) -> Result<Map<String
     let query = ListQuery { size: 1, ..ListQuery::default() };
     let mut page = merged(service.engine.databases(), &EXECUTIONS, query, scope, "created_at").await?;
     page.items.pop().ok_or_else(|| ExecutionError::NotFound(id.to_string()).into())
+=======
+    config.configure(blueprints::routes);
+    config.configure(deployments::routes);
+    config.configure(nodes::routes);
+>>>>>>> inventory
 }
