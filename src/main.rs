@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `lifeboat`: everything it can do is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lifeboat::cli::main()
+}

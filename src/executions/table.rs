@@ -176,6 +176,17 @@ pub fn insert(connection: &Connection, execution: &Execution) -> Result<(), Data
     Ok(())
 }
 
+/// Names the execution that this one is a part of.
+///
+/// # Errors
+/// The database's own.
+pub fn set_parent(connection: &Connection, id: ExecutionId, parent: ExecutionId) -> Result<(), DatabaseError> {
+    connection
+        .prepare_cached("UPDATE executions SET parent_id = ? WHERE id = ?")?
+        .execute([parent.to_string(), id.to_string()])?;
+    Ok(())
+}
+
 const DECIDING: &str = "id, workflow_id, tenant_name, created_by, deployment_id, blueprint_id, snapshot_id, status, error, parameters, created_at, scheduled_for, is_dry_run";
 
 /// The execution with this id, or none.

@@ -198,7 +198,12 @@ impl Manager {
     ///
     /// # Errors
     /// [`ManagerError::NotFound`]; the database's own.
-    pub async fn set_agent_key_file(&self, caller: &Caller, id: &str, key_file: &[u8]) -> Result<(), ManagerError> {
+    pub async fn set_agent_key_file(
+        &self,
+        caller: &Caller,
+        id: &str,
+        key_file: &[u8],
+    ) -> Result<(), ManagerError> {
         let sealed = self.vault().seal(place("agent_key_file", caller.tenant.as_str(), id), key_file)?;
         let (caller, id) = (caller.clone(), id.to_owned());
         self.write(move |tx| {
@@ -216,12 +221,19 @@ impl Manager {
     ///
     /// # Errors
     /// [`ManagerError::NotFound`] where there is no agent, or it has none.
-    pub async fn agent_key_file(&self, caller: &Caller, id: &str) -> Result<Zeroizing<Vec<u8>>, ManagerError> {
+    pub async fn agent_key_file(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, ManagerError> {
         let (caller, id, vault) = (caller.clone(), id.to_owned(), self.vault().clone());
         self.read(move |connection| {
             let number = locate(connection, &AGENT, &caller, &id)?;
-            let sealed: Option<Vec<u8>> =
-                connection.query_row("SELECT sealed_key_file FROM agents WHERE number = ?", [number], |row| row.get(0))?;
+            let sealed: Option<Vec<u8>> = connection.query_row(
+                "SELECT sealed_key_file FROM agents WHERE number = ?",
+                [number],
+                |row| row.get(0),
+            )?;
             let sealed = sealed.ok_or_else(|| ManagerError::NotFound { noun: "KeyFile", id: id.clone() })?;
             Ok(vault.open(place("agent_key_file", caller.tenant.as_str(), &id), &sealed)?)
         })

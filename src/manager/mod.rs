@@ -13,11 +13,13 @@ mod environment;
 mod error;
 mod generation;
 mod incoming;
+mod inventory;
 mod nodes;
 mod plugins;
 pub mod schema;
 mod scope;
 mod secrets;
+mod tenants;
 mod upload;
 mod vault;
 mod wagon;
@@ -40,6 +42,7 @@ pub use environment::{run_create_deployment_environment, run_delete_deployment_e
 pub use error::ManagerError;
 pub use generation::{Generation, GenerationError, Generations};
 pub use incoming::Incoming;
+pub use inventory::{Counts, Difference, Inventory};
 pub use nodes::{InstanceChange, NODE_INSTANCES, NODES};
 pub use plugins::{NewPlugin, PLUGINS};
 pub use scope::{visible, writable};
@@ -158,6 +161,14 @@ impl Manager {
     {
         let manager = self.clone();
         self.current().database.write_blocking(move |tx| manager.check_open().and_then(|()| work(tx)))
+    }
+
+    /// How many entities there are, as of the moment that the connection sees.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn inventory_blocking(&self, connection: &Connection) -> Result<Inventory, ManagerError> {
+        Inventory::read(connection)
     }
 
     // The flag is read on the writer's thread: after `close` has drained that thread, nothing that began before can

@@ -84,7 +84,11 @@ impl Manager {
     /// # Errors
     /// [`ManagerError::BadParameters`] for an archive without a `package.json`; [`ManagerError::Conflict`] where the same
     /// version of the package for the same system is kept already.
-    pub async fn create_plugin(&self, caller: &Caller, new: NewPlugin) -> Result<Map<String, Value>, ManagerError> {
+    pub async fn create_plugin(
+        &self,
+        caller: &Caller,
+        new: NewPlugin,
+    ) -> Result<Map<String, Value>, ManagerError> {
         let archive = self.blobs().read(new.archive.pin.blob())?;
         let wagon = tokio::task::spawn_blocking(move || read_plugin(archive))
             .await
@@ -207,7 +211,8 @@ impl Manager {
         let blob: String = {
             let id = id.to_owned();
             self.read(move |connection| {
-                Ok(connection.query_row("SELECT archive_blob FROM plugins WHERE id = ?", [id], |row| row.get(0))?)
+                Ok(connection
+                    .query_row("SELECT archive_blob FROM plugins WHERE id = ?", [id], |row| row.get(0))?)
             })
             .await?
         };

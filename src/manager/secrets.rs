@@ -95,7 +95,11 @@ impl Manager {
     /// # Errors
     /// A key that can't be one; [`ManagerError::Exists`] unless it may be overwritten; [`ManagerError::Forbidden`] where
     /// that one's value is hidden from the caller.
-    pub async fn create_secret(&self, caller: &Caller, new: NewSecret) -> Result<Map<String, Value>, ManagerError> {
+    pub async fn create_secret(
+        &self,
+        caller: &Caller,
+        new: NewSecret,
+    ) -> Result<Map<String, Value>, ManagerError> {
         EntityId::parse("key", &new.key)?;
         let sealed = self.vault().seal(place(caller.tenant.as_str(), &new.key), new.value.as_bytes())?;
         let caller = caller.clone();
@@ -167,7 +171,11 @@ impl Manager {
     ///
     /// # Errors
     /// [`ManagerError::NotFound`]; [`ManagerError::Forbidden`] where its value is hidden from the caller.
-    pub async fn delete_secret(&self, caller: &Caller, key: &str) -> Result<Map<String, Value>, ManagerError> {
+    pub async fn delete_secret(
+        &self,
+        caller: &Caller,
+        key: &str,
+    ) -> Result<Map<String, Value>, ManagerError> {
         let (caller, key) = (caller.clone(), key.to_owned());
         self.write(move |tx| {
             let number = locate(tx, &SECRET, &caller, &key)?;

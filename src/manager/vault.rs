@@ -104,7 +104,8 @@ mod tests {
             let place = Place { kind: "secret", tenant: "t", key: &key };
             let sealed = vault.seal(place, &value).unwrap();
             prop_assert_eq!(&*vault.open(place, &sealed).unwrap(), &value);
-            prop_assert!(vault.open(Place { key: &other, ..place }, &sealed).is_err());
+            let elsewhere = Place { key: &other, ..place };
+            prop_assert!(vault.open(elsewhere, &sealed).is_err());
             prop_assert!(Vault::new(&[8; 32]).open(place, &sealed).is_err());
         }
     }

@@ -116,7 +116,8 @@ fn copy_entry(zip: &mut ZipArchive<File>, name: &str, target: &mut File) -> Resu
 
 fn is_package(name: &str) -> bool {
     // One folder deep, whatever that is called.
-    name.split('/').filter(|part| !part.is_empty() && *part != ".").count() == 2 && name.ends_with("/package.json")
+    name.split('/').filter(|part| !part.is_empty() && *part != ".").count() == 2
+        && name.ends_with("/package.json")
 }
 
 fn package_of_zip(zip: &mut ZipArchive<File>) -> Result<Vec<u8>, ManagerError> {
@@ -146,10 +147,11 @@ fn text_of(reader: impl Read) -> Result<Vec<u8>, ManagerError> {
 }
 
 fn parse(package: &[u8]) -> Result<Package, ManagerError> {
-    let package: Value =
-        serde_json::from_slice(package).map_err(|error| bad(format!("`package.json` is not JSON: {error}")))?;
+    let package: Value = serde_json::from_slice(package)
+        .map_err(|error| bad(format!("`package.json` is not JSON: {error}")))?;
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    let needed = |name: &str| text(&package[name]).ok_or_else(|| bad(format!("`package.json` has no `{name}`")));
+    let needed =
+        |name: &str| text(&package[name]).ok_or_else(|| bad(format!("`package.json` has no `{name}`")));
     // Version 1 of the packer lists texts, version 0 objects in places.
     let list = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()

@@ -71,33 +71,37 @@ pub fn collect(connection: &Connection, sink: &mut dyn EntrySink) -> Result<Coll
     Ok(collected)
 }
 
-/// What a restore did to the accounts.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Restored {
-    /// Users who were unknown and are there now, locked until an administrator gives them a password.
-    pub added: Vec<String>,
-    /// Users who exist and were left as they are.
-    pub kept: Vec<String>,
+/// The accounts of an archive, read and judged, ready to be added.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    users: Vec<(User, Vec<(TenantName, TenantRole)>)>,
 }
 
-/// Adds the users of an archive who are unknown here: not active, without a password, with role `default` and their
-/// roles in tenants. Run twice, the second call changes nothing.
+/// Reads the accounts of an archive; none where it has no envelope of users.
 ///
 /// # Errors
-/// An envelope that is not what [`collect`] wrote; the records' own.
-pub fn restore(connection: &Connection, source: &dyn EntrySource) -> Result<Restored, SourceError> {
-    let mut restored = Restored::default();
+/// An envelope that is not what [`collect`] wrote.
+pub fn read(source: &dyn EntrySource) -> Result<Accounts, SourceError> {
     if !source.names().contains(&ENVELOPE) {
-        return Ok(restored);
+        return Ok(Accounts::default());
     }
     let wrong = |reason: String| SourceError::Entry { entry: ENVELOPE.to_owned(), reason };
-    let state = |error: RecordsError| SourceError::State(Box::new(error));
     let envelope: Envelope =
         serde_json::from_slice(&source.bytes(ENVELOPE)?).map_err(|error| wrong(error.to_string()))?;
+    let mut users = Vec::new();
     for account in envelope.items {
         let username = UserName::parse(&account.username).map_err(|error| wrong(error.to_string()))?;
+        let direct = account.tenant_roles.get("direct").and_then(Value::as_object).cloned().unwrap_or_default();
+        let roles = direct
+            .into_iter()
+            .map(|(tenant, role)| {
+                let known = role.as_str().and_then(TenantRole::parse);
+                let role = known.ok_or_else(|| wrong(format!("`{role}` is no role in a tenant")))?;
+                Ok((TenantName::parse(&tenant).map_err(|error| wrong(error.to_string()))?, role))
+            })
+            .collect::<Result<_, SourceError>>()?;
         let user = User {
-            username: username.clone(),
+            username,
             password_hash: None,
             // An archive must not make an administrator: the role everywhere is given by hand.
             role: SystemRole::Default,
@@ -106,25 +110,49 @@ pub fn restore(connection: &Connection, source: &dyn EntrySource) -> Result<Rest
             first_login_at: None,
             last_login_at: None,
         };
-        if !Records::insert_user(connection, &user).map_err(state)? {
-            restored.kept.push(username.to_string());
-            continue;
-        }
-        let direct = account.tenant_roles.get("direct").and_then(Value::as_object).cloned().unwrap_or_default();
-        for (tenant, role) in direct {
-            let role = role
-                .as_str()
-                .and_then(TenantRole::parse)
-                .ok_or_else(|| wrong(format!("`{role}` is no role in a tenant")))?;
-            let membership = Membership {
-                username: username.clone(),
-                tenant_name: TenantName::parse(&tenant).map_err(|error| wrong(error.to_string()))?,
-                role,
-                confirmed: true,
-            };
-            Records::set_membership(connection, &membership).map_err(state)?;
-        }
-        restored.added.push(username.to_string());
+        users.push((user, roles));
     }
-    Ok(restored)
+    Ok(Accounts { users })
+}
+
+impl Accounts {
+    /// Adds the users who are unknown here: not active, without a password, with role `default` and their roles in
+    /// tenants; lets memberships in tenants that `tenants` does not name sleep. Run twice, the second call changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// The records' own.
+    pub fn restore(self, connection: &Connection, tenants: &[String]) -> Result<Restored, RecordsError> {
+        let mut restored = Restored::default();
+        for (user, roles) in self.users {
+            if !Records::insert_user(connection, &user)? {
+                restored.kept.push(user.username.to_string());
+                continue;
+            }
+            for (tenant_name, role) in roles {
+                let membership =
+                    Membership { username: user.username.clone(), tenant_name, role, confirmed: true };
+                Records::set_membership(connection, &membership)?;
+            }
+            restored.added.push(user.username.to_string());
+        }
+        for membership in Records::memberships(connection, None)? {
+            if membership.confirmed && !tenants.iter().any(|name| name == membership.tenant_name.as_str()) {
+                restored.sleeping.push(format!("{} in {}", membership.username, membership.tenant_name));
+                Records::set_membership(connection, &Membership { confirmed: false, ..membership })?;
+            }
+        }
+        Ok(restored)
+    }
+}
+
+/// What a restore did to the accounts.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// Users who were unknown and are there now, locked until an administrator gives them a password.
+    pub added: Vec<String>,
+    /// Users who exist and were left as they are.
+    pub kept: Vec<String>,
+    /// Memberships whose tenant is gone: they count again only when an administrator confirms them.
+    pub sleeping: Vec<String>,
 }

@@ -7,6 +7,7 @@
 mod archive_judged;
 mod cfy_errors;
 mod cfy_story;
+mod cli;
 mod common_client;
 mod harness;
 mod rest_client;

@@ -15,8 +15,17 @@ const MAX_KEY_FILE_BYTES: usize = 256 * 1024;
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/agents").route(web::get().to(list)))
-        .service(web::resource("/agents/{name}").route(web::get().to(get)).route(web::put().to(create)).route(web::patch().to(change)))
-        .service(web::resource("/agents/{name}/key-file").route(web::get().to(get_key_file)).route(web::put().to(set_key_file)));
+        .service(
+            web::resource("/agents/{name}")
+                .route(web::get().to(get))
+                .route(web::put().to(create))
+                .route(web::patch().to(change)),
+        )
+        .service(
+            web::resource("/agents/{name}/key-file")
+                .route(web::get().to(get_key_file))
+                .route(web::put().to(set_key_file)),
+        );
 }
 
 /// List agents.
@@ -82,7 +91,9 @@ async fn get_key_file(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(AGENT_KEY_FILE)?;
     let key_file = service.manager.agent_key_file(caller, &name).await?;
-    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/octet-stream")).body(key_file.to_vec()))
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/octet-stream"))
+        .body(key_file.to_vec()))
 }
 
 /// Put the key file of an agent: the body, byte for byte.
@@ -97,7 +108,10 @@ async fn set_key_file(
         .to_bytes_limited(MAX_KEY_FILE_BYTES)
         .await
         .map_err(|_| {
-            ApiError::new(ErrorCode::PayloadTooLarge, format!("the key file is longer than {MAX_KEY_FILE_BYTES} bytes"))
+            ApiError::new(
+                ErrorCode::PayloadTooLarge,
+                format!("the key file is longer than {MAX_KEY_FILE_BYTES} bytes"),
+            )
         })?
         .map_err(|error| ApiError::bad_parameters(format!("the body could not be read: {error}")))?;
     service.manager.set_agent_key_file(caller, &name, &key_file).await?;

@@ -3,13 +3,28 @@
 mod agents;
 mod blueprints;
 mod deployments;
+mod executions;
 mod nodes;
 mod permissions;
 mod plugins;
 mod secrets;
+mod snapshots;
+mod status;
+mod tenants;
+mod tokens;
 mod transfer;
+mod users;
 
 use actix_web::web;
+use serde_json::{Map, Value};
+
+use crate::app::Service;
+use crate::database::{ListQuery, Scope, text};
+use crate::executions::table::EXECUTIONS;
+use crate::executions::{ExecutionError, merged};
+use crate::model::ExecutionId;
+
+use super::ApiError;
 
 /// The versions that are served, each under `/api/<version>`.
 pub const VERSIONS: [&str; 4] = ["v2", "v2.1", "v3", "v3.1"];
@@ -19,13 +34,30 @@ pub fn configure(config: &mut web::ServiceConfig) {
     for version in VERSIONS {
         config.service(web::scope(&format!("/api/{version}")).configure(routes));
     }
+    // The only call that has no version in its path.
+    config.service(web::resource("/api/version").route(web::get().to(status::version)));
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-    config.configure(agents::routes);
-    config.configure(blueprints::routes);
-    config.configure(deployments::routes);
-    config.configure(nodes::routes);
-    config.configure(plugins::routes);
-    config.configure(secrets::routes);
+    config
+        .configure(agents::routes)
+        .configure(blueprints::routes)
+        .configure(deployments::routes)
+        .configure(executions::routes)
+        .configure(nodes::routes)
+        .configure(plugins::routes)
+        .configure(secrets::routes)
+        .configure(snapshots::routes)
+        .configure(status::routes)
+        .configure(tenants::routes)
+        .configure(tokens::routes)
+        .configure(users::routes);
+}
+
+/// An execution as it stands now, for the answer to the call that recorded or changed it.
+async fn execution_json(service: &Service, id: ExecutionId) -> Result<Map<String, Value>, ApiError> {
+    let scope = Scope::everything().and("id = ?", [text(id.to_string())]);
+    let query = ListQuery { size: 1, ..ListQuery::default() };
+    let mut page = merged(service.engine.databases(), &EXECUTIONS, query, scope, "created_at").await?;
+    page.items.pop().ok_or_else(|| ExecutionError::NotFound(id.to_string()).into())
 }

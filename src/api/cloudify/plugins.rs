@@ -52,7 +52,9 @@ async fn upload(
     let new = NewPlugin {
         visibility: visibility(&auth, &upload.parameters)?,
         title: upload.parameters.optional_text("title")?.map(str::to_owned),
-        archive: upload.archive.ok_or_else(|| ApiError::bad_parameters("Missing plugin archive in request body"))?,
+        archive: upload
+            .archive
+            .ok_or_else(|| ApiError::bad_parameters("Missing plugin archive in request body"))?,
     };
     Ok(HttpResponse::Created().json(service.manager.create_plugin(caller, new).await?))
 }
@@ -78,10 +80,11 @@ async fn download(
     service: web::Data<Service>,
     id: web::Path<String>,
     listing: Listing,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(PLUGIN_DOWNLOAD)?;
     let is_full = listing.boolean("full_archive", false)?;
-    Ok(transfer::send(service.manager.plugin_archive(caller, &id, is_full).await?))
+    transfer::send(&request, service.manager.plugin_archive(caller, &id, is_full).await?)
 }
 
 /// Let more callers see a plugin.

@@ -13,7 +13,13 @@ use super::permissions::{SECRET_CREATE, SECRET_DELETE, SECRET_GET, SECRET_LIST, 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/secrets").route(web::get().to(list)))
-        .service(web::resource("/secrets/{key}").route(web::get().to(get)).route(web::put().to(create)).route(web::patch().to(change)).route(web::delete().to(delete)))
+        .service(
+            web::resource("/secrets/{key}")
+                .route(web::get().to(get))
+                .route(web::put().to(create))
+                .route(web::patch().to(change))
+                .route(web::delete().to(delete)),
+        )
         .service(web::resource("/secrets/{key}/set-visibility").route(web::patch().to(set_visibility)));
 }
 
@@ -27,7 +33,11 @@ async fn list(auth: Auth, service: web::Data<Service>, listing: Listing) -> Resu
 /// Get a secret with its value.
 ///
 /// The value is empty where it is hidden from the caller.
-async fn get(auth: Auth, service: web::Data<Service>, key: web::Path<String>) -> Result<HttpResponse, ApiError> {
+async fn get(
+    auth: Auth,
+    service: web::Data<Service>,
+    key: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(SECRET_GET)?;
     Ok(HttpResponse::Ok().json(service.manager.secret(caller, &key).await?))
 }
@@ -77,7 +87,11 @@ async fn change(
 }
 
 /// Delete a secret.
-async fn delete(auth: Auth, service: web::Data<Service>, key: web::Path<String>) -> Result<HttpResponse, ApiError> {
+async fn delete(
+    auth: Auth,
+    service: web::Data<Service>,
+    key: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(SECRET_DELETE)?;
     Ok(HttpResponse::Ok().json(service.manager.delete_secret(caller, &key).await?))
 }

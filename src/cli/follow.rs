@@ -1,0 +1,142 @@
+//! Follows an execution to its end, and says how it ended.
+//!
+//! Only watches: whatever happens here, Ctrl-C and a lost connection among it,
+//! the execution goes on in the service.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::connection::{Call, Service};
+use super::error::CliError;
+use super::output::{field, note};
+use super::progress::Phases;
+
+/// How long a service that is gone is waited for: it may be starting again.
+const PATIENCE: Duration = Duration::from_secs(120);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The exit code after Ctrl-C, as shells have it.
+const INTERRUPTED: i32 = 130;
+
+/// Waits for the end of an execution, showing its progress on stderr; answers its last record.
+///
+/// # Errors
+/// Those of [`follow`]; one that ended without success is no error here, see [`outcome`].
+pub fn wait(service: &Service, id: &str, label: &str) -> Result<Value, CliError> {
+    let mut phases = Phases::new(label);
+    follow(service, id, &mut |execution| {
+        phases.show(execution);
+        Ok(())
+    })
+}
+
+/// Reads an execution again and again and hands each reading to `each`, until it has ended.
+///
+/// What `each` does after the last reading sees everything that the execution did.
+///
+/// # Errors
+/// Where the service does not know the execution, or gives no answer for two minutes.
+pub fn follow(
+    service: &Service,
+    id: &str,
+    each: &mut dyn FnMut(&Value) -> Result<(), CliError>,
+) -> Result<Value, CliError> {
+    announce_on_interrupt(id)?;
+    let mut pause = FIRST_PAUSE;
+    let mut silent_since: Option<Instant> = None;
+    loop {
+        let call = Call::get(format!("follow execution `{id}`"), &["executions", id]);
+        let reading = service.call(call).and_then(|execution| each(&execution).map(|()| execution));
+        match reading {
+            Ok(execution) if is_ended(&execution) => return Ok(execution),
+            Ok(_) => silent_since = None,
+            Err(error) if error.is_passing() => {
+                let since = *silent_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= PATIENCE {
+                    return Err(error.advising(&how_to_go_on(id)));
+                }
+            }
+            Err(error) => return Err(error.advising(&how_to_go_on(id))),
+        }
+        thread::sleep(pause);
+        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Success, or what went wrong with the execution that was to do `doing`.
+///
+/// # Errors
+/// Where it failed or was cancelled.
+pub fn outcome(doing: &str, execution: &Value) -> Result<(), CliError> {
+    let error = field(execution, "error");
+    let because = |what: &str| {
+        let id = field(execution, "id");
+        // Cloudify's own executions fail with a whole traceback, whose last line is the message.
+        let reason = error.lines().rfind(|line| !line.trim().is_empty()).unwrap_or(what).trim();
+        let reason = if reason == what { format!("execution `{id}` was {what}") } else { reason.to_owned() };
+        CliError::failed(doing, reason)
+    };
+    match field(execution, "status").as_str() {
+        "terminated" => Ok(()),
+        "cancelled" => Err(because("cancelled")),
+        "failed" => Err(because("failed")),
+        other => Err(CliError::failed(doing, format!("the execution is {other}"))),
+    }
+}
+
+fn is_ended(execution: &Value) -> bool {
+    matches!(execution["status"].as_str(), Some("terminated" | "failed" | "cancelled"))
+}
+
+fn how_to_go_on(id: &str) -> String {
+    format!("the execution goes on; follow it with `lifeboat execution tail {id}`")
+}
+
+/// Makes Ctrl-C say that the execution goes on, and end the process.
+fn announce_on_interrupt(id: &str) -> Result<(), CliError> {
+    let doing = format!("follow execution `{id}`");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::from_error(&doing, &error))?;
+    let mut interrupts = {
+        let _entered = runtime.enter();
+        signal(SignalKind::interrupt()).map_err(|error| CliError::from_error(&doing, &error))?
+    };
+    let message = format!(
+        "\nlifeboat: no longer waiting; {}, cancel it with `lifeboat execution cancel {id}`",
+        how_to_go_on(id)
+    );
+    thread::spawn(move || {
+        runtime.block_on(interrupts.recv());
+        note(&message);
+        leave();
+    });
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the thread that reads the answer cannot be asked to stop")]
+fn leave() -> ! {
+    std::process::exit(INTERRUPTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_terminated_execution_is_a_success() {
+        assert!(outcome("x", &json!({"status": "terminated", "error": ""})).is_ok());
+        let failed = json!({"id": "e", "status": "failed", "error": "Traceback:\n  line\nno space left\n"});
+        assert_eq!(outcome("create `a`", &failed).unwrap_err().to_string(), "create `a`: no space left");
+        let cancelled = json!({"id": "e", "status": "cancelled", "error": null});
+        let error = outcome("create `a`", &cancelled).unwrap_err();
+        assert_eq!(error.to_string(), "create `a`: execution `e` was cancelled");
+        assert_eq!(error.kind.exit_code(), 1);
+    }
+}

@@ -1,0 +1,373 @@
+//! `lifeboat snapshot`: what can be done with the manager snapshots of a running service.
+//!
+//! Each command is one call of the API and its result on stdout; `--wait` adds
+//! following the execution.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Subcommand};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::connection::{Call, ConnectionArgs, Paging, Service, parse_name};
+use super::download::{self, Downloaded};
+use super::error::CliError;
+use super::follow;
+use super::output::{Output, field, fields, note, pairs, size, table};
+use super::prompt;
+use super::upload;
+
+/// `lifeboat snapshot`.
+#[derive(Args, Debug)]
+pub struct SnapshotArgs {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(subcommand)]
+    command: SnapshotCommand,
+}
+
+/// What to do with snapshots.
+#[derive(Subcommand, Debug)]
+pub enum SnapshotCommand {
+    /// Take a snapshot of the manager's state
+    #[command(after_help = "Example: lifeboat snapshot create nightly --include-metrics --wait")]
+    Create(CreateArgs),
+    /// List snapshots
+    List(ListArgs),
+    /// Show one snapshot
+    Get {
+        /// The snapshot
+        #[arg(value_parser = parse_name)]
+        id: String,
+    },
+    /// Fetch a snapshot's archive into a file, going on from an earlier try
+    #[command(
+        after_help = "The file appears when it is whole and its SHA-256 is right; until then it is FILE.part.\n\n\
+                      Example: lifeboat snapshot download nightly -o /backup/nightly.zip"
+    )]
+    Download(DownloadArgs),
+    /// Send an archive from a file, or have the service fetch it from a URL
+    #[command(after_help = "Examples:\n  lifeboat snapshot upload /backup/nightly.zip nightly\n  \
+                            lifeboat snapshot upload https://backups.example.org/nightly.zip nightly")]
+    Upload {
+        /// The archive's path, or its http(s) URL
+        #[arg(value_name = "FILE|URL")]
+        from: String,
+        /// The id that the snapshot gets
+        #[arg(value_parser = parse_name)]
+        id: String,
+    },
+    /// Put a snapshot's state in place of the manager's
+    #[command(
+        after_help = "The manager has to be empty unless --force is given, which replaces what it holds;\n\
+                      `lifeboat rollback` undoes it.\n\nExample: lifeboat snapshot restore nightly --force --wait"
+    )]
+    Restore(RestoreArgs),
+    /// Delete a snapshot and its archive
+    Delete {
+        /// The snapshot
+        #[arg(value_parser = parse_name)]
+        id: String,
+    },
+    /// Tell whether a restore is running
+    Status,
+}
+
+/// `lifeboat snapshot create`.
+#[derive(Args, Debug)]
+pub struct CreateArgs {
+    /// The snapshot's id; `snapshot_` and the time without this
+    #[arg(value_parser = parse_name)]
+    id: Option<String>,
+    /// Take metrics too
+    #[arg(long)]
+    include_metrics: bool,
+    /// Take credentials too, sealed
+    #[arg(long)]
+    include_credentials: bool,
+    /// Leave logs out
+    #[arg(long)]
+    exclude_logs: bool,
+    /// Leave events out
+    #[arg(long)]
+    exclude_events: bool,
+    /// Wait in line for what it cannot run beside, in place of being refused
+    #[arg(long)]
+    queue: bool,
+    /// Follow it to its end; the exit code says how it ended
+    #[arg(long)]
+    wait: bool,
+}
+
+/// `lifeboat snapshot list`.
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// Those of all tenants
+    #[arg(long)]
+    all_tenants: bool,
+    /// Those whose id contains this
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Sort by this field
+    #[arg(long, value_name = "FIELD", default_value = "created_at")]
+    sort: String,
+    /// The last first
+    #[arg(long)]
+    descending: bool,
+    #[command(flatten)]
+    paging: Paging,
+}
+
+/// `lifeboat snapshot download`.
+#[derive(Args, Debug)]
+pub struct DownloadArgs {
+    /// The snapshot
+    #[arg(value_parser = parse_name)]
+    id: String,
+    /// Where to, a file or a folder; `ID.zip` here without this
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
+/// `lifeboat snapshot restore`.
+#[derive(Args, Debug)]
+pub struct RestoreArgs {
+    /// The snapshot
+    #[arg(value_parser = parse_name)]
+    id: String,
+    /// Replace what the manager holds; asks for the id on a terminal
+    #[arg(short, long)]
+    force: bool,
+    /// Whether to make the deployments' work folders, agent queues and plugins again
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, conflicts_with = "skip_environments")]
+    recreate_deployments_envs: Option<bool>,
+    /// The same as --recreate-deployments-envs false
+    #[arg(long)]
+    skip_environments: bool,
+    /// Wait in line for what it cannot run beside, in place of being refused
+    #[arg(long)]
+    queue: bool,
+    /// Follow it to its end; the exit code says how it ended
+    #[arg(long)]
+    wait: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// `lifeboat rollback`.
+#[derive(Args, Debug)]
+pub struct RollbackArgs {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    /// Follow it to its end; the exit code says how it ended
+    #[arg(long)]
+    wait: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// Runs a `snapshot` command.
+pub fn run(args: SnapshotArgs) -> Result<(), CliError> {
+    let output = Output::new(args.connection.json);
+    let service = Service::connect(&args.connection)?;
+    match args.command {
+        SnapshotCommand::Create(create_args) => create(&service, &output, create_args),
+        SnapshotCommand::List(list_args) => list(&service, &output, list_args),
+        SnapshotCommand::Get { id } => {
+            let snapshot = service.call(Call::get(format!("get snapshot `{id}`"), &["snapshots", &id]))?;
+            output.show(&snapshot, fields);
+            Ok(())
+        }
+        SnapshotCommand::Download(download_args) => fetch(&service, &output, download_args),
+        SnapshotCommand::Upload { from, id } => {
+            let snapshot = upload::upload(&service, &from, &id)?;
+            output.show(&snapshot, |snapshot| said(snapshot, "uploaded"));
+            Ok(())
+        }
+        SnapshotCommand::Restore(restore_args) => restore(&service, &output, restore_args),
+        SnapshotCommand::Delete { id } => {
+            let call = Call::new(Method::DELETE, format!("delete snapshot `{id}`"), &["snapshots", &id]);
+            let snapshot = service.call(call)?;
+            output.show(&snapshot, |_| format!("snapshot `{id}` is deleted"));
+            Ok(())
+        }
+        SnapshotCommand::Status => {
+            let status = service.call(Call::get("get the status of restores", &["snapshot-status"]))?;
+            output.show(&status, |status| field(status, "status"));
+            Ok(())
+        }
+    }
+}
+
+/// Runs `rollback`.
+pub fn rollback(args: RollbackArgs) -> Result<(), CliError> {
+    let doing = "roll the last restore back";
+    let output = Output::new(args.connection.json);
+    let service = Service::connect(&args.connection)?;
+    if !args.yes {
+        if !prompt::can_ask() {
+            return Err(CliError::usage(doing, "pass --yes where nobody can be asked"));
+        }
+        let warning = "The state before the last restore comes back; changes made since are set aside.";
+        prompt::confirm(doing, warning, "rollback")?;
+    }
+    let call = Call::new(Method::POST, doing, &["service", "rollback"]).body(json!({}));
+    let execution = service.call(call)?;
+    let words = Words { doing, label: "rolling back", success: "the last restore is undone" };
+    finish(&service, &output, &execution, args.wait, &words)
+}
+
+fn create(service: &Service, output: &Output, args: CreateArgs) -> Result<(), CliError> {
+    let id = args.id.unwrap_or_else(|| generated_id(chrono::Utc::now()));
+    let doing = format!("create snapshot `{id}`");
+    let body = json!({
+        "include_metrics": args.include_metrics,
+        "include_credentials": args.include_credentials,
+        "include_logs": !args.exclude_logs,
+        "include_events": !args.exclude_events,
+        "queue": args.queue,
+    });
+    let execution = service.call(Call::new(Method::PUT, &doing, &["snapshots", &id]).body(body))?;
+    let words = Words {
+        doing: &doing,
+        label: &format!("creating `{id}`"),
+        success: &format!("snapshot `{id}` is created"),
+    };
+    finish(service, output, &execution, args.wait, &words)
+}
+
+fn restore(service: &Service, output: &Output, args: RestoreArgs) -> Result<(), CliError> {
+    let id = &args.id;
+    let doing = format!("restore snapshot `{id}`");
+    if args.force && !args.yes && prompt::can_ask() {
+        let warning = format!("What the manager holds now is replaced by the state in snapshot `{id}`.");
+        prompt::confirm(&doing, &warning, id)?;
+    }
+    let mut body = json!({ "force": args.force, "queue": args.queue });
+    if let Some(recreate) = args.recreate_deployments_envs.or(args.skip_environments.then_some(false)) {
+        body["recreate_deployments_envs"] = recreate.into();
+    }
+    let call = Call::new(Method::POST, &doing, &["snapshots", id, "restore"]).body(body);
+    let execution = service.call(call)?;
+    let words = Words {
+        doing: &doing,
+        label: &format!("restoring `{id}`"),
+        success: &format!("snapshot `{id}` is restored"),
+    };
+    finish(service, output, &execution, args.wait, &words)
+}
+
+/// How people are told of an execution that was begun.
+struct Words<'a> {
+    /// For the error: "restore snapshot `a`".
+    doing: &'a str,
+    /// Before the progress: "restoring `a`".
+    label: &'a str,
+    /// When it has ended well.
+    success: &'a str,
+}
+
+/// Shows the execution that was begun, at once or when it has ended; not to have ended well is an error.
+fn finish(
+    service: &Service,
+    output: &Output,
+    execution: &Value,
+    wait: bool,
+    words: &Words<'_>,
+) -> Result<(), CliError> {
+    let id = field(execution, "id");
+    if !wait {
+        output.show(execution, |execution| format!("execution `{id}` is {}", field(execution, "status")));
+        if !output.is_json() {
+            note(&format!("follow it with: lifeboat execution tail {id}"));
+        }
+        return Ok(());
+    }
+    let ended = follow::wait(service, &id, words.label)?;
+    let outcome = follow::outcome(words.doing, &ended);
+    if output.is_json() {
+        output.show(&ended, |_| String::new());
+    } else if outcome.is_ok() {
+        output.line(words.success);
+    }
+    outcome
+}
+
+fn list(service: &Service, output: &Output, args: ListArgs) -> Result<(), CliError> {
+    let sign = if args.descending { "-" } else { "" };
+    let call = Call::get("list the snapshots", &["snapshots"])
+        .query("_all_tenants", args.all_tenants.to_string())
+        .query("_sort", format!("{sign}{}", args.sort))
+        .maybe_query("_search", args.search);
+    let listing = service.list(call, args.paging)?;
+    output.show(&listing.items, |items| {
+        let rows = items.iter().map(|snapshot| {
+            vec![
+                field(snapshot, "id"),
+                field(snapshot, "created_at"),
+                field(snapshot, "status"),
+                size(snapshot["size_bytes"].as_u64()),
+                field(snapshot, "tenant_name"),
+                field(snapshot, "created_by"),
+                field(snapshot, "error"),
+            ]
+        });
+        let header = ["ID", "CREATED", "STATUS", "SIZE", "TENANT", "BY", "ERROR"];
+        format!("{}\n\n{} of {} snapshots", table(&header, rows.collect()), items.len(), listing.total)
+    });
+    Ok(())
+}
+
+fn fetch(service: &Service, output: &Output, args: DownloadArgs) -> Result<(), CliError> {
+    let name = format!("{}.zip", args.id.replace('/', "_"));
+    let target = match args.output {
+        Some(path) if path.is_dir() => path.join(name),
+        Some(path) => path,
+        None => PathBuf::from(name),
+    };
+    let downloaded = download::download(service, &args.id, &target, args.force)?;
+    if !downloaded.is_checked {
+        note("lifeboat: the service tells no SHA-256, so only the length was checked");
+    }
+    output.show(&downloaded, |downloaded: &Downloaded| {
+        pairs(&[
+            ("file", downloaded.file.display().to_string()),
+            ("size", size(Some(downloaded.size_bytes))),
+            ("sha256", downloaded.sha256.clone()),
+        ])
+    });
+    Ok(())
+}
+
+fn said(snapshot: &Value, what: &str) -> String {
+    let size = size(snapshot["size_bytes"].as_u64());
+    let sha256 = field(snapshot, "sha256");
+    let details: Vec<_> = [size, sha256].into_iter().filter(|detail| !detail.is_empty()).collect();
+    let details =
+        if details.is_empty() { String::new() } else { format!(" ({})", details.join(", SHA-256 ")) };
+    format!("snapshot `{}` is {what}{details}", field(snapshot, "id"))
+}
+
+/// An id for a snapshot that nobody named, different in every millisecond.
+fn generated_id(now: chrono::DateTime<chrono::Utc>) -> String {
+    now.format("snapshot_%Y%m%dT%H%M%S.%3fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SnapshotId;
+
+    #[test]
+    fn a_generated_id_is_an_id() {
+        let moment = chrono::DateTime::from_timestamp_millis(1_790_000_000_042).unwrap();
+        let id = generated_id(moment);
+        assert_eq!(id, "snapshot_20260921T141320.042Z");
+        assert!(SnapshotId::for_create(&id).is_ok());
+    }
+}

@@ -1,0 +1,194 @@
+//! Create: sources → archive → store in one pass, read back before anybody is told that it is good.
+
+use std::io::{Seek, SeekFrom};
+use std::ops::ControlFlow;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::archive::{
+    Archive, ArchiveOptions, ArchiveWriter, LifeboatMetadata, ManifestSeal, Metadata, WriterOptions,
+};
+use crate::executions::table::Progress;
+use crate::executions::{Job, JobError, JobResult};
+use crate::failpoints;
+use crate::model::{Execution, Snapshot, SnapshotStatus, Timestamp};
+use crate::records::{ArchiveFacts, Records, RecordsError};
+use crate::sources::embedded::{self, Embedded};
+use crate::sources::{CollectOptions, Collected, accounts};
+
+use super::SnapshotWorker;
+use super::carrier::{ArchiveSink, Watched};
+
+/// What is asked for free beside the estimate: manifest, headers, padding.
+const SPARE_BYTES: u64 = 16 << 20;
+
+/// The options of a create, read from its parameters. They were checked when it was recorded.
+pub(super) fn options(execution: &Execution) -> ArchiveOptions {
+    let boolean =
+        |name: &str, default: bool| execution.parameters.get(name).and_then(Value::as_bool).unwrap_or(default);
+    ArchiveOptions {
+        include_metrics: boolean("include_metrics", false),
+        include_credentials: boolean("include_credentials", false),
+        include_logs: boolean("include_logs", true),
+        include_events: boolean("include_events", true),
+    }
+}
+
+impl SnapshotWorker {
+    pub(super) fn create(&self, job: &Job) -> JobResult {
+        let execution = job.execution();
+        let snapshot = self.snapshot_of(execution)?;
+        job.log(format!("Creating snapshot `{}`", snapshot.id));
+        self.tell_options_without_effect(job, &["legacy", "tempdir_path", "listener_timeout"]);
+        failpoints::hit("create:collecting", job)?;
+        job.progress(Progress { phase: "collecting", ..Progress::default() });
+        let cut = Embedded::new(self.manager.clone()).cut()?;
+        let estimate = cut.estimate_bytes()?;
+        self.store.require_space(estimate.saturating_add(SPARE_BYTES))?;
+        let mut partial = self.store.begin(job.boot())?;
+        let spool = partial.path().parent().map(std::path::Path::to_owned);
+
+        let options = options(execution);
+        let archive_id = Uuid::now_v7();
+        let created_at = Timestamp::now();
+        let writer_options = WriterOptions {
+            compression_threads: self.settings.compression_threads,
+            spool_dir: spool,
+            ..WriterOptions::default()
+        };
+        let mut sink = ArchiveSink {
+            writer: ArchiveWriter::new(Watched::new(job, partial.as_file_mut(), estimate), writer_options),
+            recipients: &self.keys.recipients,
+            partial: &self.settings.partial,
+        };
+        sink.writer.add_metadata(&Metadata::new(LifeboatMetadata {
+            format: 1,
+            archive_id,
+            manager: self.settings.manager_name.clone(),
+            created_at: created_at.moment(),
+            lifeboat_version: env!("CARGO_PKG_VERSION").to_owned(),
+            options,
+            signer: self.keys.signing.public_key(),
+            sealed_for: self.keys.recipients.iter().map(|recipient| recipient.fingerprint()).collect(),
+        }))?;
+        let collect = CollectOptions {
+            include_credentials: options.include_credentials,
+            include_logs: options.include_logs,
+            include_events: options.include_events,
+        };
+        let (records, ()) =
+            self.records.database().cut_blocking(|_| Ok::<(), RecordsError>(()))?;
+        let users = accounts::collect(&records, &mut sink)?;
+        drop(records);
+        let state = cut.collect(job, collect, &mut sink)?;
+        for line in &state.left_out {
+            job.warn(format!("left out: {line}"));
+        }
+        let report = report(&state, &users, cut.at(), &options);
+        let document = serde_json::to_vec_pretty(&report)
+            .map_err(|error| JobError::internal("failed to write the report", &error))?;
+        sink.writer.add_bytes("report.json", &document)?;
+        let mut counts = state.counts;
+        counts.extend(users.counts);
+        let seal = ManifestSeal {
+            archive_id,
+            created_at: created_at.moment(),
+            counts: counts.clone(),
+            signing_key: &self.keys.signing,
+            resealed_from: None,
+        };
+        let (_, finished) = sink.writer.finish(seal)?;
+        drop(cut);
+
+        self.read_back(job, partial.as_file_mut(), &finished.sha256)?;
+        failpoints::hit("create:publishing", job)?;
+        job.commit()?;
+        self.store.keep(partial, snapshot.archive_file)?;
+        let facts = ArchiveFacts {
+            size_bytes: finished.size_bytes,
+            sha256: finished.sha256.to_string(),
+            contents: json!({ "counts": counts, "options": options, "left_out": report["sources"][embedded::NAME]["left_out"] }),
+            verified_at: Some(Timestamp::now()),
+        };
+        let (tenant, id) = (snapshot.tenant_name.clone(), snapshot.id.clone());
+        let is_created = self.records.database().write_blocking(move |tx| {
+            Records::set_snapshot_status(tx, &tenant, &id, SnapshotStatus::Created, "", Some(&facts))
+        })?;
+        if !is_created {
+            self.store.remove(snapshot.archive_file)?;
+            return Err(JobError::Failed(format!("the record of snapshot `{}` is gone", snapshot.id)));
+        }
+        job.log(format!("Snapshot created successfully: {} bytes", finished.size_bytes));
+        Ok(Some(report))
+    }
+
+    /// Reads every byte of what was written, as anybody would who restores it.
+    fn read_back(
+        &self,
+        job: &Job,
+        file: &mut std::fs::File,
+        expected: &crate::archive::Digest,
+    ) -> Result<(), JobError> {
+        file.seek(SeekFrom::Start(0)).map_err(|error| JobError::internal("failed to read the archive back", &error))?;
+        let copy = file
+            .try_clone()
+            .map_err(|error| JobError::internal("failed to read the archive back", &error))?;
+        let archive = Archive::open(copy, self.settings.limits.clone())?;
+        self.verify_archive(job, &archive)?;
+        if archive.sha256()? != *expected {
+            return Err(JobError::Failed("the archive on disk is not what was written: check the disk".to_owned()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn verify_archive(&self, job: &Job, archive: &Archive) -> Result<(), JobError> {
+        archive.verify(&mut |done, total| {
+            let progress = job.current_progress();
+            job.progress(Progress { phase: "verifying", done_bytes: done, total_bytes: total, ..progress });
+            if job.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(())
+    }
+
+    pub(super) fn snapshot_of(&self, execution: &Execution) -> Result<Snapshot, JobError> {
+        let id = execution
+            .snapshot_id
+            .clone()
+            .ok_or_else(|| JobError::Failed("the execution names no snapshot".to_owned()))?;
+        let (tenant, wanted) = (execution.tenant_name.clone(), id.clone());
+        self.records
+            .database()
+            .read_blocking(move |connection| Records::snapshot(connection, &tenant, &wanted))?
+            .ok_or_else(|| JobError::Failed(format!("Requested `Snapshot` with ID `{id}` was not found")))
+    }
+
+    /// Says of options that only Cloudify's own implementation needs that they change nothing here.
+    pub(super) fn tell_options_without_effect(&self, job: &Job, names: &[&str]) {
+        for name in names {
+            let is_asked = match job.execution().parameters.get(*name) {
+                None | Some(Value::Null | Value::Bool(false)) => false,
+                Some(_) => true,
+            };
+            if is_asked {
+                job.log(format!("the option `{name}` has no effect here"));
+            }
+        }
+    }
+}
+
+fn report(state: &Collected, users: &Collected, cut_at: Timestamp, options: &ArchiveOptions) -> Value {
+    let metrics = if options.include_metrics { "no metrics" } else { "not asked for" };
+    json!({
+        "sources": {
+            embedded::NAME: {
+                "outcome": "done",
+                "cut_at": cut_at,
+                "counts": state.counts,
+                "left_out": state.left_out,
+            },
+            "accounts": { "outcome": "done", "counts": users.counts },
+            "metrics": { "outcome": "skipped", "reason": metrics },
+        },
+    })
+}

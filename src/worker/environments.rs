@@ -1,0 +1,139 @@
+//! Deployment environments after a restore: each deployment gets a child execution that brings back what lies
+//! outside the manager's tables. Restored nodes, instances and properties stay as they are.
+
+use rusqlite::Connection;
+
+use crate::database::DatabaseError;
+use crate::executions::table::{self, NewEvent, Progress, StatusChange};
+use crate::executions::{Job, JobError};
+use crate::manager::{Manager, ManagerError};
+use crate::model::{
+    BlobId, EntityId, Execution, ExecutionId, ExecutionStatus, TenantName, Timestamp, UserName, Workflow,
+};
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Recreated {
+    pub done: u64,
+    /// Deployments whose environment could not be made, each with the reason.
+    pub failed: Vec<String>,
+}
+
+struct Deployment {
+    tenant: String,
+    id: String,
+    blueprint: String,
+    created_by: String,
+    archive: Option<String>,
+    nodes: i64,
+    instances: i64,
+}
+
+fn deployments(connection: &Connection) -> Result<Vec<Deployment>, ManagerError> {
+    let mut statement = connection.prepare(
+        "SELECT d.tenant_name, d.id, d.blueprint_id, d.created_by, b.archive_blob,
+            (SELECT count(*) FROM nodes n WHERE n.tenant_name = d.tenant_name AND n.deployment_id = d.id),
+            (SELECT count(*) FROM node_instances i WHERE i.tenant_name = d.tenant_name AND i.deployment_id = d.id)
+         FROM deployments d JOIN blueprints b ON b.tenant_name = d.tenant_name AND b.id = d.blueprint_id
+         ORDER BY d.number",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(Deployment {
+            tenant: row.get(0)?,
+            id: row.get(1)?,
+            blueprint: row.get(2)?,
+            created_by: row.get(3)?,
+            archive: row.get(4)?,
+            nodes: row.get(5)?,
+            instances: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Runs the child executions one after the other; a failed one does not fail the restore, and is named.
+pub(super) fn recreate(manager: &Manager, job: &Job) -> Result<Recreated, JobError> {
+    let database = manager.current().database.clone();
+    let deployments = database.read_blocking(deployments)?;
+    let total = deployments.len() as u64;
+    let mut recreated = Recreated::default();
+    for (done, deployment) in deployments.into_iter().enumerate() {
+        job.progress(Progress {
+            phase: "recreating environments",
+            finished_operations: done as u64,
+            total_operations: total,
+            ..Progress::default()
+        });
+        let missing = match deployment.archive.as_deref().and_then(BlobId::parse) {
+            Some(blob) => manager.blobs().read(&blob).err().map(|_| "the archive of its blueprint is gone"),
+            None => Some("its blueprint has no archive"),
+        };
+        let error = missing.map(str::to_owned);
+        if let Some(reason) = &error {
+            recreated.failed.push(format!("`{}` of tenant `{}`: {reason}", deployment.id, deployment.tenant));
+            job.warn(format!("the environment of deployment `{}` was not recreated: {reason}", deployment.id));
+        } else {
+            recreated.done += 1;
+        }
+        let (parent, boot) = (job.execution().id, job.boot());
+        database.write_blocking(move |tx| record(tx, &deployment, parent, boot, error.as_deref()))?;
+    }
+    Ok(recreated)
+}
+
+/// Writes the child execution with what it did, from its start to its end in one transaction.
+fn record(
+    connection: &Connection,
+    deployment: &Deployment,
+    parent: ExecutionId,
+    boot: u64,
+    error: Option<&str>,
+) -> Result<(), DatabaseError> {
+    let execution = Execution {
+        id: ExecutionId::new(),
+        workflow: Workflow::CreateDeploymentEnvironment,
+        tenant_name: TenantName::trusted(&*deployment.tenant),
+        created_by: UserName::trusted(&*deployment.created_by),
+        deployment_id: Some(EntityId::trusted(&*deployment.id)),
+        blueprint_id: Some(EntityId::trusted(&*deployment.blueprint)),
+        snapshot_id: None,
+        status: ExecutionStatus::Pending,
+        error: String::new(),
+        parameters: serde_json::Map::new(),
+        created_at: Timestamp::now(),
+        scheduled_for: None,
+        is_dry_run: false,
+    };
+    table::insert(connection, &execution)?;
+    table::set_parent(connection, execution.id, parent)?;
+    let started = StatusChange { boot: Some(boot), ..StatusChange::default() };
+    table::set_status(connection, execution.id, ExecutionStatus::Started, &started)?;
+    let event = |event_type: &str, message: String| NewEvent {
+        event_type: Some(event_type.to_owned()),
+        message,
+        ..NewEvent::default()
+    };
+    let workflow = execution.workflow.as_str();
+    let start = event("workflow_started", format!("Starting '{workflow}' workflow execution"));
+    table::insert_event(connection, &execution, &start)?;
+    let (status, end) = match error {
+        None => {
+            let kept = format!(
+                "the environment is there again: {} nodes and {} node instances stay as they were restored",
+                deployment.nodes, deployment.instances
+            );
+            let log = NewEvent { level: Some("info"), message: kept, ..NewEvent::default() };
+            table::insert_event(connection, &execution, &log)?;
+            let message = format!("'{workflow}' workflow execution succeeded");
+            (ExecutionStatus::Terminated, event("workflow_succeeded", message))
+        }
+        Some(reason) => {
+            let message = format!("'{workflow}' workflow execution failed: {reason}");
+            (ExecutionStatus::Failed, event("workflow_failed", message))
+        }
+    };
+    table::insert_event(connection, &execution, &end)?;
+    let change = StatusChange { error, ..StatusChange::default() };
+    table::set_status(connection, execution.id, status, &change)?;
+    Ok(())
+}

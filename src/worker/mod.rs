@@ -1,0 +1,174 @@
+//! The only place where sources, archive and store meet: what executions do.
+
+mod carrier;
+mod create;
+mod environments;
+mod recover;
+mod restore;
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, Transaction};
+
+use crate::archive::{ArchiveError, Limits};
+use crate::database::DatabaseError;
+use crate::executions::{Job, JobError, JobResult, Worker};
+use crate::keys::Keys;
+use crate::manager::{Manager, ManagerError};
+use crate::model::{Execution, ExecutionStatus, SnapshotStatus, Workflow};
+use crate::records::{Records, RecordsError};
+use crate::sources::SourceError;
+use crate::store::{DiskStore, StoreError};
+
+pub use recover::{Recovered, recover};
+
+/// What the worker needs to know of the settings.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// The name that archives carry.
+    pub manager_name: String,
+    /// Threads that compress one archive.
+    pub compression_threads: usize,
+    /// What an archive may make us do.
+    pub limits: Limits,
+    /// The folder of partial files.
+    pub partial: PathBuf,
+}
+
+/// Does the work of every execution.
+pub struct SnapshotWorker {
+    records: Records,
+    manager: Manager,
+    store: DiskStore,
+    keys: std::sync::Arc<Keys>,
+    settings: WorkerSettings,
+}
+
+impl SnapshotWorker {
+    /// A worker on these parts.
+    pub fn new(
+        records: Records,
+        manager: Manager,
+        store: DiskStore,
+        keys: std::sync::Arc<Keys>,
+        settings: WorkerSettings,
+    ) -> Self {
+        Self { records, manager, store, keys, settings }
+    }
+}
+
+impl Worker for SnapshotWorker {
+    fn run(&self, job: &Job) -> JobResult {
+        match &job.execution().workflow {
+            Workflow::CreateSnapshot => self.create(job),
+            Workflow::RestoreSnapshot => self.restore(job),
+            Workflow::Rollback => self.rollback(job),
+            Workflow::UploadBlueprint => crate::manager::run_upload_blueprint(&self.manager, job),
+            Workflow::CreateDeploymentEnvironment => {
+                crate::manager::run_create_deployment_environment(&self.manager, job)
+            }
+            Workflow::DeleteDeploymentEnvironment => {
+                crate::manager::run_delete_deployment_environment(&self.manager, job)
+            }
+            Workflow::Deployment(_) => crate::manager::run_deployment_workflow(&self.manager, job),
+        }
+    }
+
+    fn ended(
+        &self,
+        tx: &Transaction<'_>,
+        execution: &Execution,
+        status: ExecutionStatus,
+        error: &str,
+    ) -> Result<(), DatabaseError> {
+        if status == ExecutionStatus::Terminated {
+            return Ok(());
+        }
+        match &execution.workflow {
+            Workflow::CreateSnapshot => {
+                let error = if status == ExecutionStatus::Cancelled { "cancelled" } else { error };
+                fail_snapshot(tx, execution, error).map_err(|error| match error {
+                    RecordsError::Database(error) => error,
+                    _ => DatabaseError::Closed,
+                })
+            }
+            Workflow::UploadBlueprint => {
+                tx.execute(
+                    "UPDATE blueprints SET state = 'failed_uploading', error = ?3
+                     WHERE tenant_name = ?1 AND upload_execution_id = ?2 AND state NOT IN ('uploaded', 'invalid')
+                       AND state NOT LIKE 'failed%'",
+                    (execution.tenant_name.as_str(), execution.id.to_string(), error),
+                )?;
+                Ok(())
+            }
+            Workflow::RestoreSnapshot
+            | Workflow::Rollback
+            | Workflow::CreateDeploymentEnvironment
+            | Workflow::DeleteDeploymentEnvironment
+            | Workflow::Deployment(_) => Ok(()),
+        }
+    }
+}
+
+fn fail_snapshot(connection: &Connection, execution: &Execution, error: &str) -> Result<(), RecordsError> {
+    if let Some(id) = &execution.snapshot_id {
+        let tenant = &execution.tenant_name;
+        Records::set_snapshot_status(connection, tenant, id, SnapshotStatus::Failed, error, None)?;
+    }
+    Ok(())
+}
+
+impl From<SourceError> for JobError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Cancelled => Self::Cancelled,
+            SourceError::Refused(reason) => Self::Failed(reason),
+            SourceError::Entry { .. } => Self::Failed(error.to_string()),
+            SourceError::Carrier(ref source) => match source.downcast_ref::<ArchiveError>() {
+                Some(source) if source.is_refusal() || matches!(source, ArchiveError::NoKey { .. }) => {
+                    Self::Failed(source.to_string())
+                }
+                _ => Self::internal("failed to write or read the archive", &error),
+            },
+            SourceError::State(_) => Self::internal("failed to use the manager's state", &error),
+            SourceError::Io(_) => Self::internal("failed to read or write a file of the manager", &error),
+        }
+    }
+}
+
+impl From<ArchiveError> for JobError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Cancelled => Self::Cancelled,
+            ArchiveError::NoKey { .. } => Self::Failed(error.to_string()),
+            _ if error.is_refusal() => Self::Failed(error.to_string()),
+            _ => Self::internal("failed to write or read the archive", &error),
+        }
+    }
+}
+
+impl From<StoreError> for JobError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSpace { .. } | StoreError::NotFound(_) => Self::Failed(error.to_string()),
+            StoreError::TwoFileSystems | StoreError::Io(_) => Self::internal("failed to use the store", &error),
+        }
+    }
+}
+
+impl From<RecordsError> for JobError {
+    fn from(error: RecordsError) -> Self {
+        Self::internal("failed to use the records of the service", &error)
+    }
+}
+
+impl From<ManagerError> for JobError {
+    fn from(error: ManagerError) -> Self {
+        match error {
+            ManagerError::Database(_) | ManagerError::Generation(_) | ManagerError::Vault(_) | ManagerError::Io(_) => {
+                Self::internal("failed to use the manager's state", &error)
+            }
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}

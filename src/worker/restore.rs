@@ -1,0 +1,274 @@
+//! Restore, all or nothing, and its undoing: judge, stage, swap under the journal.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::archive::{Archive, Format, SignatureState};
+use crate::executions::table::Progress;
+use crate::executions::{Job, JobError, JobResult};
+use crate::failpoints;
+use crate::manager::Manager;
+use crate::records::{Direction, Identity, Journal, JournalPhase, Records, SourceEntry};
+use crate::sources::embedded::{self, Embedded};
+use crate::sources::{EntrySource, accounts};
+
+use super::SnapshotWorker;
+use super::carrier::ArchiveSource;
+
+/// Cloudify's sentence for a restore onto a manager that is in use.
+const NOT_CLEAN: &str = "Snapshot restoration on a non-empty manager is not permitted. Pass the --force flag to force the restore and delete existing data from the manager";
+
+/// What is asked for free on the manager's disk, as a multiple of what the archive unpacks to: tables with their
+/// indexes, and the write-ahead log beside them.
+const STAGED_FACTOR: u64 = 3;
+
+/// Keeps writers out of the manager while it lives.
+struct Closed<'a>(&'a Manager);
+
+impl<'a> Closed<'a> {
+    fn new(manager: &'a Manager) -> Result<Self, JobError> {
+        let closed = Self(manager);
+        manager.close_blocking()?;
+        Ok(closed)
+    }
+}
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        self.0.reopen();
+    }
+}
+
+impl SnapshotWorker {
+    pub(super) fn restore(&self, job: &Job) -> JobResult {
+        let execution = job.execution();
+        let snapshot = self.snapshot_of(execution)?;
+        job.log(format!("Restoring snapshot `{}`", snapshot.id));
+        let ignored = ["restore_certificates", "no_reboot", "ignore_plugin_failure", "timeout"];
+        self.tell_options_without_effect(job, &ignored);
+
+        let archive = Archive::open(self.store.read(snapshot.archive_file)?, self.settings.limits.clone())?;
+        self.judge(job, &archive)?;
+        self.require_clean_or_forced(job)?;
+        let unpacked: u64 = archive.entries().iter().map(|entry| entry.size).sum();
+        self.store.require_space(unpacked.saturating_mul(STAGED_FACTOR))?;
+        let source = ArchiveSource::new(&archive, &self.keys.identities);
+        let accounts = accounts::read(&source)?;
+
+        // From here on nobody changes what is about to be replaced.
+        let _closed = Closed::new(&self.manager)?;
+        self.set_journal(job, JournalPhase::Staging, Vec::new())?;
+        job.progress(Progress { phase: "staging", ..Progress::default() });
+        let staged = match Embedded::new(self.manager.clone()).stage(job, &source as &dyn EntrySource) {
+            Ok(staged) => staged,
+            Err(error) => {
+                self.set_journal(job, JournalPhase::Undone, Vec::new())?;
+                return Err(error.into());
+            }
+        };
+        let (before, after) = staged.identities();
+        let entry = SourceEntry { name: embedded::NAME.to_owned(), before, after };
+        let prepared = self.prepare(job, &archive, &staged, &entry);
+        let tenants = match prepared {
+            Ok(tenants) => tenants,
+            Err(error) => {
+                staged.discard()?;
+                self.set_journal(job, JournalPhase::Undone, Vec::new())?;
+                return Err(error);
+            }
+        };
+        let (journal, restored) = {
+            let journal = self.journal(job, JournalPhase::Swapping, vec![entry.clone()]);
+            let row = journal.clone();
+            // The point of no return, and the accounts with it.
+            let restored = self.records.database().write_blocking(move |tx| {
+                Records::set_journal(tx, &row)?;
+                accounts.restore(tx, &tenants)
+            })?;
+            (journal, restored)
+        };
+        failpoints::hit("restore:swapping", job)?;
+        self.swap(job, journal)?;
+        for line in &staged.notes {
+            job.warn(line.clone());
+        }
+        for user in &restored.added {
+            job.warn(format!("the user `{user}` came with the archive and is locked: set a password and activate it"));
+        }
+        let environments = self.recreate_environments(job)?;
+        let live = embedded::live_counts(&self.manager)?;
+        job.log(format!("Successfully restored snapshot `{}`", snapshot.id));
+        Ok(Some(json!({
+            "snapshot_id": snapshot.id,
+            "signature": archive.signature(),
+            "sources": {
+                embedded::NAME: { "outcome": "done", "counts": live, "notes": staged.notes },
+                "accounts": { "outcome": "done", "added": restored.added, "kept": restored.kept, "sleeping": restored.sleeping },
+                "metrics": { "outcome": "skipped", "reason": "no metrics" },
+            },
+            "environments": environments,
+        })))
+    }
+
+    /// Reads every byte, and refuses what can't be restored before anything is touched.
+    fn judge(&self, job: &Job, archive: &Archive) -> Result<(), JobError> {
+        match archive.format() {
+            Format::Lifeboat1 => {}
+            Format::Foreign { snapshot_version } => {
+                return Err(JobError::Failed(format!(
+                    "the archive is one of Cloudify {snapshot_version}, not of Lifeboat: this version restores only archives that a Lifeboat made, and nothing was changed"
+                )));
+            }
+        }
+        self.verify_archive(job, archive)?;
+        let own = self.keys.signing.public_key();
+        match archive.signature() {
+            SignatureState::Valid { signer } if *signer == own => {}
+            SignatureState::Valid { signer } => {
+                job.warn(format!("the archive was signed by another Lifeboat: {}", signer.fingerprint()));
+            }
+            SignatureState::Invalid | SignatureState::Missing => {
+                return Err(JobError::Failed("the archive's signature is not valid: nothing was changed".to_owned()));
+            }
+        }
+        let sealed_for =
+            archive.metadata().lifeboat.as_ref().map(|ours| ours.sealed_for.clone()).unwrap_or_default();
+        let has_sealed = archive.entries().iter().any(|entry| entry.path.starts_with("credentials/"));
+        let opens = self.keys.identities.iter().any(|identity| sealed_for.contains(&identity.fingerprint()));
+        if has_sealed && !opens {
+            let keys: Vec<String> = sealed_for.iter().map(ToString::to_string).collect();
+            return Err(JobError::Failed(format!(
+                "sealed parts of the archive (secrets among them) are sealed for the keys {}, none of which is here: add one of their identity files to `encryption.identities`, and nothing was changed",
+                keys.join(", ")
+            )));
+        }
+        Ok(())
+    }
+
+    fn require_clean_or_forced(&self, job: &Job) -> Result<(), JobError> {
+        let made = embedded::made_by_somebody(&self.manager)?;
+        if made.is_empty() {
+            return Ok(());
+        }
+        let is_forced = job.execution().parameters.get("force").and_then(Value::as_bool).unwrap_or(false);
+        let listed: Vec<String> = made.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        if !is_forced {
+            return Err(JobError::Failed(format!("{NOT_CLEAN} (it holds {})", listed.join(", "))));
+        }
+        job.warn(format!(
+            "Forcing snapshot restoration on a non-empty manager. Existing data will be deleted: {}",
+            listed.join(", ")
+        ));
+        Ok(())
+    }
+
+    /// Compares what was staged with what the archive promises, and passes the point of no return.
+    fn prepare(
+        &self,
+        job: &Job,
+        archive: &Archive,
+        staged: &embedded::StagedGeneration,
+        entry: &SourceEntry,
+    ) -> Result<Vec<String>, JobError> {
+        failpoints::hit("restore:staging", job)?;
+        let promised: BTreeMap<String, u64> =
+            archive.manifest().map(|manifest| manifest.counts.clone()).unwrap_or_default();
+        for (kind, count) in &promised {
+            let elsewhere = ["users", "private_keys"].contains(&kind.as_str());
+            let found = staged.counts.get(kind).copied().unwrap_or(0);
+            if !elsewhere && found != *count {
+                return Err(JobError::Failed(format!(
+                    "the archive promises {count} {kind} and {found} came out of it: nothing was changed"
+                )));
+            }
+        }
+        if staged.counts.values().sum::<u64>() == 0 {
+            return Err(JobError::Failed("the archive holds nothing that could be restored".to_owned()));
+        }
+        let tenants = staged.tenants()?;
+        self.set_journal(job, JournalPhase::Staged, vec![entry.clone()])?;
+        failpoints::hit("restore:staged", job)?;
+        job.commit()?;
+        Ok(tenants)
+    }
+
+    /// Puts the restored state at the live name, or leaves the former one there: never anything between.
+    fn swap(&self, job: &Job, mut journal: Journal) -> Result<(), JobError> {
+        job.progress(Progress { phase: "swapping", ..job.current_progress() });
+        for entry in &journal.sources {
+            if let Err(error) = embedded::swap(&self.manager, &entry.before, &entry.after, Direction::Forward) {
+                tracing::error!(error = %error, "a swap failed; the former state is put back: {error}");
+                self.write_journal(&mut journal, JournalPhase::Unswapping)?;
+                for entry in journal.sources.iter().rev() {
+                    embedded::swap(&self.manager, &entry.before, &entry.after, Direction::Back)?;
+                }
+                self.write_journal(&mut journal, JournalPhase::Undone)?;
+                return Err(error.into());
+            }
+        }
+        failpoints::hit("restore:swapped", job)?;
+        self.write_journal(&mut journal, JournalPhase::Swapped)?;
+        failpoints::hit("restore:finishing", job)?;
+        super::recover::drop_old_generations(&self.manager, &journal)?;
+        self.write_journal(&mut journal, JournalPhase::Finished)
+    }
+
+    /// Undoes the last restore: the kept state comes back, and what it replaces is kept.
+    pub(super) fn rollback(&self, job: &Job) -> JobResult {
+        let last = self.records.database().read_blocking(Records::last_finished_journal)?;
+        let last = last.ok_or_else(|| JobError::Failed("there is no restore to undo".to_owned()))?;
+        let _closed = Closed::new(&self.manager)?;
+        let mut sources = Vec::new();
+        for entry in &last.sources {
+            let (Identity::Generation(kept), Identity::Generation(live)) = (&entry.before, &entry.after);
+            if self.manager.current().number != *live || !self.manager.generations().all().map_err(crate::manager::ManagerError::from)?.contains(kept) {
+                return Err(JobError::Failed(
+                    "the state before the last restore is not kept any more: restore a snapshot instead".to_owned(),
+                ));
+            }
+            sources.push(SourceEntry {
+                name: entry.name.clone(),
+                before: entry.after.clone(),
+                after: entry.before.clone(),
+            });
+        }
+        let journal = self.journal(job, JournalPhase::Swapping, sources);
+        job.commit()?;
+        let row = journal.clone();
+        self.records.database().write_blocking(move |tx| Records::set_journal(tx, &row))?;
+        failpoints::hit("rollback:swapping", job)?;
+        self.swap(job, journal)?;
+        job.log("the state before the last restore is back; another rollback brings the restored one again");
+        let live = embedded::live_counts(&self.manager)?;
+        Ok(Some(json!({
+            "undone_execution_id": last.execution_id,
+            "sources": { embedded::NAME: { "outcome": "done", "counts": live } },
+        })))
+    }
+
+    fn journal(&self, job: &Job, phase: JournalPhase, sources: Vec<SourceEntry>) -> Journal {
+        Journal { execution_id: job.execution().id, phase, sources }
+    }
+
+    fn set_journal(&self, job: &Job, phase: JournalPhase, sources: Vec<SourceEntry>) -> Result<(), JobError> {
+        let journal = self.journal(job, phase, sources);
+        Ok(self.records.database().write_blocking(move |tx| Records::set_journal(tx, &journal))?)
+    }
+
+    fn write_journal(&self, journal: &mut Journal, phase: JournalPhase) -> Result<(), JobError> {
+        journal.phase = phase;
+        let row = journal.clone();
+        Ok(self.records.database().write_blocking(move |tx| Records::set_journal(tx, &row))?)
+    }
+
+    /// Makes the environments of restored deployments again, each as a child execution of the restore.
+    fn recreate_environments(&self, job: &Job) -> Result<Value, JobError> {
+        let parameters = &job.execution().parameters;
+        if !parameters.get("recreate_deployments_envs").and_then(Value::as_bool).unwrap_or(true) {
+            return Ok(json!({ "outcome": "skipped", "reason": "not asked for" }));
+        }
+        let made = super::environments::recreate(&self.manager, job)?;
+        Ok(json!({ "outcome": "done", "deployments": made.done, "failed": made.failed }))
+    }
+}
