@@ -216,3 +216,6 @@ fn found(tx: &Transaction<'_>) -> Result<(), ManagerError> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
