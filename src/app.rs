@@ -217,9 +217,6 @@ impl Service {
         }
         merged(self.engine.databases(), &EVENTS, query, scope, "reported_timestamp").await
     }
-
-    /// Lets the engine look for executions that were just recorded.
-    pub fn wake(&self) {}
 }
 
 fn lock(folder: &Path) -> Result<File, AppError> {

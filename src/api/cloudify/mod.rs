@@ -1,15 +1,12 @@
 //! Cloudify's API, v2 to v3.1: all versions behave as 7.0.5.
 
-<<<<<<< HEAD
-mod executions;
-mod snapshots;
-=======
 mod blueprints;
 mod deployments;
+mod executions;
 mod nodes;
 mod permissions;
+mod snapshots;
 mod transfer;
->>>>>>> inventory
 
 use actix_web::web;
 use serde_json::{Map, Value};
@@ -33,8 +30,12 @@ pub fn configure(config: &mut web::ServiceConfig) {
 }
 
 fn routes(config: &mut web::ServiceConfig) {
-<<<<<<< HEAD
-    config.configure(snapshots::routes).configure(executions::routes);
+    config
+        .configure(snapshots::routes)
+        .configure(executions::routes)
+        .configure(blueprints::routes)
+        .configure(deployments::routes)
+        .configure(nodes::routes);
 }
 
 /// An execution as it stands now, for the answer to the call that recorded or changed it.
@@ -43,9 +44,4 @@ async fn execution_json(service: &Service, id: ExecutionId) -> Result<Map<String
     let query = ListQuery { size: 1, ..ListQuery::default() };
     let mut page = merged(service.engine.databases(), &EXECUTIONS, query, scope, "created_at").await?;
     page.items.pop().ok_or_else(|| ExecutionError::NotFound(id.to_string()).into())
-=======
-    config.configure(blueprints::routes);
-    config.configure(deployments::routes);
-    config.configure(nodes::routes);
->>>>>>> inventory
 }
