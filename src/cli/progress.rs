@@ -111,14 +111,14 @@ impl Phases {
             (0, _) => (OPERATIONS, finished, operations),
             (_, _) => (BYTES, done, total),
         };
-        if self.said != format!("{stage}{template}") {
-            self.said = format!("{stage}{template}");
-            // The speed of one phase says nothing of the next.
-            bar.reset();
-            set_style(bar, template);
-        }
         bar.set_length(length);
         bar.set_position(position);
+        if self.said != format!("{stage}{template}") {
+            self.said = format!("{stage}{template}");
+            set_style(bar, template);
+            // The speed of one phase says nothing of the next.
+            bar.reset_eta();
+        }
         bar.set_message(stage);
     }
 
@@ -158,7 +158,7 @@ impl Drop for Phases {
 pub fn stage(execution: &Value) -> String {
     let (status, phase) = (field(execution, "status"), field(execution, "phase"));
     match (status.as_str(), phase.as_str()) {
-        (_, "") => status,
+        (_, "") | ("terminated" | "failed" | "cancelled", _) => status,
         ("started", phase) => phase.to_owned(),
         (status, phase) => format!("{status}, {phase}"),
     }
