@@ -1,10 +1,53 @@
 //! The one place where every part is built and handed on.
 
-use crate::access::Access;
-use crate::manager::Manager;
-use crate::records::Records;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The parts of a running service, as handlers and the worker see them.
+use serde_json::{Map, Value};
+
+use crate::access::{Access, AccessError, random_password};
+use crate::archive::{Limits, Recipient};
+use crate::config::Config;
+use crate::database::{ListError, ListQuery, Page, Scope, text};
+use crate::executions::table::{EVENTS, EXECUTIONS};
+use crate::executions::{Engine, Homes, JobError, merged};
+use crate::keys::{Keys, KeysError};
+use crate::manager::{Blobs, Manager, ManagerError, Vault, visible};
+use crate::model::{Caller, ExecutionId, Timestamp};
+use crate::records::{Records, RecordsError};
+use crate::snapshots::{SnapshotSettings, Snapshots};
+use crate::store::{DiskStore, StoreError};
+use crate::worker::{Recovered, SnapshotWorker, WorkerSettings, recover};
+
+/// Why the service could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("failed to make or use the data folder `{folder}`")]
+    Folder { folder: PathBuf, source: io::Error },
+    #[error("the data folder `{0}` is in use by another lifeboat: stop that one, or name another folder with --data")]
+    InUse(PathBuf),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error("failed to open the records of the service")]
+    Records(#[from] RecordsError),
+    #[error("failed to open the embedded manager")]
+    Manager(#[from] ManagerError),
+    #[error("failed to open the store of archives")]
+    Store(#[from] StoreError),
+    #[error("failed to make the user `admin`")]
+    Access(#[from] AccessError),
+    #[error("failed to recover from the last stop: {0}")]
+    Recover(JobError),
+    #[error("failed to close what the last stop interrupted")]
+    Close(#[from] crate::database::DatabaseError),
+    #[error("`{recipient}` in `encryption.recipients` is no age recipient")]
+    Recipient { recipient: String, source: crate::archive::KeyError },
+}
+
+/// The parts of a running service, as handlers see them.
 pub struct Service {
     /// The door.
     pub access: Access,
@@ -12,12 +55,220 @@ pub struct Service {
     pub manager: Manager,
     /// What the service knows.
     pub records: Records,
-    auth_is_off: bool,
+    /// The job engine.
+    pub engine: Engine,
+    /// The manager snapshots.
+    pub snapshots: Snapshots,
+    /// The settings it was built by.
+    pub config: Config,
+    /// What the start found to do.
+    pub recovered: Recovered,
+    /// What a first start made, to be shown once.
+    pub first_start: Option<FirstStart>,
+    /// Held for life: one process per folder.
+    _lock: File,
+}
+
+/// What a first start made.
+#[derive(Debug)]
+pub struct FirstStart {
+    /// The password of `admin`, where none was given.
+    pub password: Option<String>,
+    /// The file that holds the recovery key until it is taken away.
+    pub recovery_file: PathBuf,
+    /// The file for the password, where there is no terminal to show it on.
+    pub password_file: PathBuf,
 }
 
 impl Service {
+    /// Opens the data folder, or makes it; recovers what the last stop interrupted. Nothing runs yet.
+    ///
+    /// # Errors
+    /// Whatever keeps the service from being whole; nothing is served then.
+    pub fn open(config: Config, admin_password: Option<&str>) -> Result<Self, AppError> {
+        let folder = config.data.clone();
+        let in_folder = |source| AppError::Folder { folder: folder.clone(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(in_folder)?;
+        let lock = lock(&folder)?;
+        let partial = folder.join("tmp");
+        empty(&partial).map_err(in_folder)?;
+
+        let is_new = !folder.join("records.db").exists();
+        let recipients = recipients(&config)?;
+        let keys =
+            Arc::new(Keys::open(&folder.join("keys"), is_new, &config.encryption.identities, &recipients)?);
+        let records = Records::open(&folder.join("records.db"))?;
+        let blobs = Blobs::open(&folder.join("blobs"), &partial).map_err(in_folder)?;
+        let manager = Manager::open(&folder.join("manager"), blobs, Arc::new(Vault::new(&keys.storage)))?;
+        let store = DiskStore::open(&folder.join("archives"), &partial)?;
+        let recovered = recover(&records, &manager, &store).map_err(AppError::Recover)?;
+
+        let limits = Limits::default();
+        let settings = WorkerSettings {
+            manager_name: config.manager.name.clone(),
+            compression_threads: config.archive.compression_threads,
+            limits: limits.clone(),
+            partial,
+        };
+        let worker =
+            SnapshotWorker::new(records.clone(), manager.clone(), store.clone(), Arc::clone(&keys), settings);
+        let state = manager.clone();
+        let homes = Homes {
+            service: records.database().clone(),
+            state: Arc::new(move || state.current().database.clone()),
+        };
+        let engine = Engine::new(homes, records.boot(), Box::new(worker));
+        engine.recover_blocking()?;
+        let access = Access::new(records.clone(), manager.clone());
+        let first_start = first_start(&access, &folder, admin_password)?;
+        let snapshot_settings = SnapshotSettings {
+            limits,
+            max_upload_bytes: config.archive.max_upload_bytes,
+            fetch_allow: config.url_fetch.allow.clone(),
+            connect_seconds: config.url_fetch.connect_seconds,
+            idle_seconds: config.url_fetch.idle_seconds,
+        };
+        let snapshots = Snapshots::new(records.clone(), engine.clone(), store, snapshot_settings);
+        Ok(Self {
+            access,
+            manager,
+            records,
+            engine,
+            snapshots,
+            config,
+            recovered,
+            first_start,
+            _lock: lock,
+        })
+    }
+
     /// Whether every caller is taken for `admin`: a setting that the start allows on loopback only.
     pub fn auth_is_off(&self) -> bool {
-        self.auth_is_off
+        !self.config.auth.enabled
     }
+
+    /// Tells the engine that there may be something to start.
+    pub fn wake(&self) {
+        self.engine.wake();
+    }
+
+    /// One page of the executions that the caller may see, of the service and of deployments.
+    ///
+    /// # Errors
+    /// A column that there is not; the databases' own.
+    pub async fn list_executions(
+        &self,
+        caller: &Caller,
+        query: ListQuery,
+        include_system: bool,
+    ) -> Result<Page, ListError> {
+        let mut scope = visible(caller, query.all_tenants);
+        if !include_system {
+            scope = scope.and("is_system_workflow = 0", []);
+        }
+        merged(self.engine.databases(), &EXECUTIONS, query, scope, "created_at").await
+    }
+
+    /// One execution as its record shows it.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotFound`] where there is none that the caller may see; a column that there is not.
+    pub async fn get_execution(
+        &self,
+        caller: &Caller,
+        id: ExecutionId,
+        include: Option<Vec<String>>,
+    ) -> Result<Map<String, Value>, ManagerError> {
+        let scope = visible(caller, false).and("id = ?", [text(id.to_string())]);
+        let query = ListQuery { include, size: 1, ..ListQuery::default() };
+        let mut page = merged(self.engine.databases(), &EXECUTIONS, query, scope, "created_at").await?;
+        page.items.pop().ok_or_else(|| ManagerError::NotFound { noun: "Execution", id: id.to_string() })
+    }
+
+    /// One page of the events and logs of the tenants that the caller may see.
+    ///
+    /// # Errors
+    /// A column that there is not; the databases' own.
+    pub async fn list_events(
+        &self,
+        caller: &Caller,
+        query: ListQuery,
+        between: (Option<Timestamp>, Option<Timestamp>),
+        message: Option<String>,
+    ) -> Result<Page, ListError> {
+        let mut scope = match (query.all_tenants, caller.is_admin()) {
+            (true, true) => Scope::everything(),
+            (true, false) => {
+                let marks = vec!["?"; caller.tenants.len()].join(", ");
+                let names = caller.tenants.iter().map(|(name, _)| text(name.as_str()));
+                Scope::everything().and(&format!("tenant_name IN ({marks})"), names)
+            }
+            (false, _) => Scope::everything().and("tenant_name = ?", [text(caller.tenant.as_str())]),
+        };
+        if let Some(from) = between.0 {
+            scope = scope.and("reported_timestamp >= ?", [text(from.to_string())]);
+        }
+        if let Some(to) = between.1 {
+            scope = scope.and("reported_timestamp <= ?", [text(to.to_string())]);
+        }
+        if let Some(message) = message {
+            // Cloudify's wildcard is SQL's.
+            scope = scope.and("message LIKE ?", [text(message)]);
+        }
+        merged(self.engine.databases(), &EVENTS, query, scope, "reported_timestamp").await
+    }
+
+    /// Lets the engine look for executions that were just recorded.
+    pub fn wake(&self) {}
+}
+
+fn lock(folder: &Path) -> Result<File, AppError> {
+    let in_folder = |source| AppError::Folder { folder: folder.to_owned(), source };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .map_err(in_folder)?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(AppError::InUse(folder.to_owned())),
+        Err(error) => Err(in_folder(error.into())),
+    }
+}
+
+/// What lies in `tmp/` belongs to a process that is gone: the lock says so.
+fn empty(partial: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::DirBuilder::new().mode(0o700).create(partial)
+}
+
+fn recipients(config: &Config) -> Result<Vec<Recipient>, AppError> {
+    config
+        .encryption
+        .recipients
+        .iter()
+        .map(|recipient| {
+            recipient
+                .parse()
+                .map_err(|source| AppError::Recipient { recipient: recipient.clone(), source })
+        })
+        .collect()
+}
+
+fn first_start(access: &Access, folder: &Path, given: Option<&str>) -> Result<Option<FirstStart>, AppError> {
+    if access.has_admin()? {
+        return Ok(None);
+    }
+    let random = given.is_none().then(random_password);
+    let password = given.or(random.as_deref()).unwrap_or_default();
+    access.found_admin(password)?;
+    Ok(Some(FirstStart {
+        password: random,
+        recovery_file: folder.join("keys").join("recovery.txt"),
+        password_file: folder.join("keys").join("admin-password.txt"),
+    }))
 }

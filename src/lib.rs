@@ -13,6 +13,8 @@ pub mod keys;
 pub mod manager;
 pub mod model;
 pub mod records;
+pub mod serve;
+pub mod snapshots;
 pub mod sources;
 pub mod store;
 pub mod worker;

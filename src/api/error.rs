@@ -6,8 +6,10 @@ use serde_json::json;
 
 use crate::access::AccessError;
 use crate::database::{DatabaseError, ListError};
+use crate::executions::ExecutionError;
 use crate::manager::ManagerError;
 use crate::records::RecordsError;
+use crate::snapshots::SnapshotError;
 
 /// The codes of Cloudify's errors, each with its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +172,12 @@ impl From<ListError> for ApiError {
     }
 }
 
+impl From<rusqlite::Error> for ApiError {
+    fn from(error: rusqlite::Error) -> Self {
+        DatabaseError::from(error).into()
+    }
+}
+
 impl From<DatabaseError> for ApiError {
     fn from(error: DatabaseError) -> Self {
         Self::internal(&error)
@@ -207,6 +215,41 @@ impl From<ManagerError> for ApiError {
             ManagerError::NonexistentWorkflow(_) => ErrorCode::NonexistentWorkflow,
             ManagerError::IllegalExecutionParameters(_) => ErrorCode::IllegalExecutionParameters,
             ManagerError::Maintenance => ErrorCode::MaintenanceModeActive,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ExecutionError> for ApiError {
+    fn from(error: ExecutionError) -> Self {
+        let code = match error {
+            ExecutionError::Database(_) => return Self::internal(&error),
+            ExecutionError::NotFound(_) => ErrorCode::NotFound,
+            ExecutionError::Illegal(_) => ErrorCode::IllegalAction,
+            ExecutionError::Conflict(_) => ErrorCode::ExistingRunningExecution,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<SnapshotError> for ApiError {
+    fn from(error: SnapshotError) -> Self {
+        let code = match error {
+            SnapshotError::Execution(error) => return error.into(),
+            SnapshotError::List(error) => return error.into(),
+            SnapshotError::Records(error) => return error.into(),
+            SnapshotError::Store(_) | SnapshotError::Archive(_) | SnapshotError::Io(_) => {
+                return Self::internal(&error);
+            }
+            SnapshotError::NotFound(_) => ErrorCode::NotFound,
+            SnapshotError::Exists { .. } => ErrorCode::Conflict,
+            SnapshotError::Action(_) => ErrorCode::SnapshotAction,
+            SnapshotError::Id(_)
+            | SnapshotError::NotAnArchive(_)
+            | SnapshotError::Incomplete
+            | SnapshotError::Fetch(_) => ErrorCode::BadParameters,
+            SnapshotError::TooLong(_) => ErrorCode::PayloadTooLarge,
+            SnapshotError::NoSpace(_) => ErrorCode::InsufficientStorage,
         };
         Self::new(code, error.to_string())
     }

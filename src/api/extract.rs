@@ -56,6 +56,18 @@ impl JsonBody {
         }
     }
 
+    /// A list, or none where absent or null.
+    ///
+    /// # Errors
+    /// 400 where it is no list.
+    pub fn list(&self, name: &str) -> Result<Option<Vec<Value>>, ApiError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Array(list)) => Ok(Some(list.clone())),
+            Some(other) => Err(ApiError::bad_parameters(format!("{name} must be a list, got {other}"))),
+        }
+    }
+
     /// An object, or none where absent or null.
     ///
     /// # Errors
@@ -129,6 +141,11 @@ impl Listing {
     /// The last value of a parameter, or none.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All parameters as they came, in their order.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// All values of a parameter.

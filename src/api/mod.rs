@@ -1,9 +1,13 @@
 //! HTTP in, HTTP out. One folder per face; no SQL, no file, no decision of the domain.
 
 mod auth;
+mod body;
 pub mod cloudify;
+mod download;
 mod error;
 mod extract;
+pub mod server;
+pub mod service;
 
 pub use auth::Auth;
 pub use error::{ApiError, ErrorCode};

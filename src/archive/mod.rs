@@ -12,6 +12,7 @@ mod compressed;
 mod deflate;
 mod digest;
 mod emitter;
+mod end;
 mod entry;
 mod error;
 mod inspect;
@@ -20,6 +21,7 @@ mod limits;
 mod manifest;
 mod metadata;
 pub mod names;
+mod options;
 mod pool;
 mod reader;
 mod seal;
@@ -42,10 +44,11 @@ pub use keys::{Fingerprint, Identity, KeyError, PublicKey, Recipient, SigningKey
 pub use limits::Limits;
 pub use manifest::{EntryInfo, Manifest, Method, SignatureState};
 pub use metadata::{ArchiveOptions, Format, LifeboatMetadata, Metadata};
+pub use options::{Compression, WriterOptions};
 pub use reader::Archive;
 pub use seal::{OpenedReader, SealWriter, SealedReader, open_sealed, seal};
 pub use verify::Verified;
-pub use writer::{Added, ArchiveWriter, Compression, Finished, ManifestSeal, WriterOptions};
+pub use writer::{Added, ArchiveWriter, Finished, ManifestSeal};
 
 /// The name of the first entry of every archive.
 pub const METADATA: &str = "metadata.json";

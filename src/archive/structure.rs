@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 
 use super::emitter::{EntryHeader, FLAG_DESCRIPTOR, end_of_archive};
+use super::end::{find_end, get_u16, get_u32};
 use super::error::{ArchiveError, shown};
 use super::limits::Limits;
 use super::manifest::Method;
@@ -16,15 +17,6 @@ use super::slice::{FileSlice, read_exact_at};
 
 const LOCAL_HEADER: u32 = 0x0403_4b50;
 const CENTRAL_RECORD: u32 = 0x0201_4b50;
-const ZIP64_END: u32 = 0x0606_4b50;
-const ZIP64_LOCATOR: u32 = 0x0706_4b50;
-const END: u32 = 0x0605_4b50;
-
-const END_BYTES: u64 = 22;
-const LOCATOR_BYTES: u64 = 20;
-const ZIP64_END_BYTES: u64 = 56;
-/// The end record may be followed by a comment of that length.
-const MOST_COMMENT: u64 = 0xffff;
 
 /// Flag bits 0 (encrypted), 6 (strongly), 13 (headers masked).
 const FLAGS_ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
@@ -66,10 +58,18 @@ pub(super) struct Directory {
 }
 
 /// Reads and checks the central directory of any zip, and the local headers it points to.
-pub(super) fn read_directory(file: &File, length: u64, limits: &Limits) -> Result<Directory, ArchiveError> {
+pub(super) fn read_directory(
+    file: &File,
+    length: u64,
+    limits: &Limits,
+) -> Result<Directory, ArchiveError> {
     let end = find_end(file, length)?;
     if end.entries > limits.entries {
-        return Err(ArchiveError::limit("central directory", "entries", limits.entries));
+        return Err(ArchiveError::limit(
+            "central directory",
+            "entries",
+            limits.entries,
+        ));
     }
     let mut bytes = BufReader::with_capacity(64 << 10, FileSlice::new(file, end.offset, end.size));
     let mut left = end.size;
@@ -81,19 +81,29 @@ pub(super) fn read_directory(file: &File, length: u64, limits: &Limits) -> Resul
         records.push(record);
     }
     if left != 0 {
-        return Err(ArchiveError::damaged("its central directory has more records than its end says"));
+        return Err(ArchiveError::damaged(
+            "its central directory has more records than its end says",
+        ));
     }
     check_sizes(&records, length, limits)?;
     for record in &mut records {
         record.data_offset = find_data(file, record, end.offset)?;
     }
     check_overlap(&records, end.offset)?;
-    Ok(Directory { records, offset: end.offset, size: end.size })
+    Ok(Directory {
+        records,
+        offset: end.offset,
+        size: end.size,
+    })
 }
 
 /// Checks that the file is, byte for byte, what our writer makes of these records:
 /// local headers one after the other from 0, then the directory, then the end.
-pub(super) fn check_layout(file: &File, length: u64, directory: &Directory) -> Result<(), ArchiveError> {
+pub(super) fn check_layout(
+    file: &File,
+    length: u64,
+    directory: &Directory,
+) -> Result<(), ArchiveError> {
     let mut position = 0;
     for record in &directory.records {
         let header = record.header();
@@ -104,8 +114,9 @@ pub(super) fn check_layout(file: &File, length: u64, directory: &Directory) -> R
                 format!("it does not begin at byte {position}, where the entry before it ends"),
             ));
         }
-        let differs =
-            |what| ArchiveError::damaged_entry(&record.name, format!("its {what} is not of format 1"));
+        let differs = |what| {
+            ArchiveError::damaged_entry(&record.name, format!("its {what} is not of format 1"))
+        };
         expect_bytes(file, position, &expected)?.ok_or_else(|| differs("local header"))?;
         position = record.data_offset + record.compressed_size;
         if record.is_streamed {
@@ -152,95 +163,11 @@ fn expect_bytes(file: &File, position: u64, expected: &[u8]) -> Result<Option<()
     Ok((found == expected).then_some(()))
 }
 
-/// What the end of a zip says.
-struct End {
-    entries: u64,
-    offset: u64,
-    size: u64,
-}
-
-fn find_end(file: &File, length: u64) -> Result<End, ArchiveError> {
-    let not_zip = |reason: &str| ArchiveError::NotZip { reason: reason.into() };
-    if length < END_BYTES {
-        return Err(not_zip("it is shorter than the shortest zip"));
-    }
-    let mut start = [0; 4];
-    read_exact_at(file, &mut start, 0)?;
-    let begins_like_zip = start[..2] == *b"PK";
-    let tail_length = length.min(END_BYTES + MOST_COMMENT);
-    let tail_offset = length - tail_length;
-    let mut tail = vec![0; usize::try_from(tail_length).unwrap_or(0)];
-    read_exact_at(file, &mut tail, tail_offset)?;
-    let found = (0..=tail.len() - END_BYTES as usize).rev().find(|at| {
-        let record = &tail[*at..];
-        // The comment has to reach the end of the file: else readers disagree on where the end is.
-        get_u32(record, 0) == END && usize::from(get_u16(record, 20)) == record.len() - END_BYTES as usize
-    });
-    let Some(at) = found else {
-        return Err(if begins_like_zip {
-            ArchiveError::damaged("no end record at its end: it is truncated, or bytes follow it")
-        } else {
-            not_zip("it neither begins nor ends like one")
-        });
-    };
-    let record = &tail[at..];
-    let end_offset = tail_offset + at as u64;
-    if get_u16(record, 4) != 0 || get_u16(record, 6) != 0 {
-        return Err(ArchiveError::damaged("it spans several disks"));
-    }
-    if get_u16(record, 8) != get_u16(record, 10) {
-        return Err(ArchiveError::damaged("its end record counts entries twice and differently"));
-    }
-    let short = End {
-        entries: get_u16(record, 10).into(),
-        size: get_u32(record, 12).into(),
-        offset: get_u32(record, 16).into(),
-    };
-    let is_zip64 = short.entries == u64::from(u16::MAX)
-        || short.size == u64::from(u32::MAX)
-        || short.offset == u64::from(u32::MAX);
-    let (end, directory_end) = match is_zip64 {
-        true => read_zip64_end(file, end_offset, short)?,
-        false => (short, end_offset),
-    };
-    if end.offset.checked_add(end.size) != Some(directory_end) {
-        return Err(ArchiveError::damaged(
-            "its central directory is not where its end record says: truncated, or bytes were put before or into it",
-        ));
-    }
-    Ok(end)
-}
-
-/// Gives the end as zip64 has it, and where the zip64 record begins.
-fn read_zip64_end(file: &File, end_offset: u64, short: End) -> Result<(End, u64), ArchiveError> {
-    let Some(locator_offset) = end_offset.checked_sub(LOCATOR_BYTES) else {
-        return Ok((short, end_offset));
-    };
-    let mut locator = [0; LOCATOR_BYTES as usize];
-    read_exact_at(file, &mut locator, locator_offset)?;
-    if get_u32(&locator, 0) != ZIP64_LOCATOR {
-        // 65,535 entries and no zip64 is possible.
-        return Ok((short, end_offset));
-    }
-    let record_offset = get_u64(&locator, 8);
-    if record_offset.checked_add(ZIP64_END_BYTES) != Some(locator_offset) {
-        return Err(ArchiveError::damaged("its zip64 end record is not where it should be"));
-    }
-    let mut record = [0; ZIP64_END_BYTES as usize];
-    read_exact_at(file, &mut record, record_offset)?;
-    if get_u32(&record, 0) != ZIP64_END
-        || get_u64(&record, 4) != ZIP64_END_BYTES - 12
-        || get_u32(&record, 16) != 0
-        || get_u32(&record, 20) != 0
-        || get_u64(&record, 24) != get_u64(&record, 32)
-    {
-        return Err(ArchiveError::damaged("its zip64 end record makes no sense"));
-    }
-    let end = End { entries: get_u64(&record, 32), size: get_u64(&record, 40), offset: get_u64(&record, 48) };
-    Ok((end, record_offset))
-}
-
-fn read_record(bytes: &mut impl Read, left: &mut u64, limits: &Limits) -> Result<Record, ArchiveError> {
+fn read_record(
+    bytes: &mut impl Read,
+    left: &mut u64,
+    limits: &Limits,
+) -> Result<Record, ArchiveError> {
     let mut take = |length: usize| -> Result<Vec<u8>, ArchiveError> {
         *left = left
             .checked_sub(length as u64)
@@ -251,7 +178,9 @@ fn read_record(bytes: &mut impl Read, left: &mut u64, limits: &Limits) -> Result
     };
     let fixed = take(46)?;
     if get_u32(&fixed, 0) != CENTRAL_RECORD {
-        return Err(ArchiveError::damaged("its central directory has fewer records than its end says"));
+        return Err(ArchiveError::damaged(
+            "its central directory has fewer records than its end says",
+        ));
     }
     let name = take(get_u16(&fixed, 28).into())?;
     let extra = take(get_u16(&fixed, 30).into())?;
@@ -259,19 +188,33 @@ fn read_record(bytes: &mut impl Read, left: &mut u64, limits: &Limits) -> Result
     take(get_u16(&fixed, 32).into())?;
 
     let Ok(name) = String::from_utf8(name) else {
-        return Err(ArchiveError::BadName { name: "…".into(), reason: "it is not UTF-8" });
+        return Err(ArchiveError::BadName {
+            name: "…".into(),
+            reason: "it is not UTF-8",
+        });
     };
     if name.len() > limits.name_bytes {
-        return Err(ArchiveError::limit(&name, "bytes in a name", limits.name_bytes as u64));
+        return Err(ArchiveError::limit(
+            &name,
+            "bytes in a name",
+            limits.name_bytes as u64,
+        ));
     }
     names::check(&name)?;
     let depth = name.trim_end_matches('/').split('/').count();
     if depth > limits.depth {
-        return Err(ArchiveError::limit(&name, "folders in a name", limits.depth as u64));
+        return Err(ArchiveError::limit(
+            &name,
+            "folders in a name",
+            limits.depth as u64,
+        ));
     }
     let flags = get_u16(&fixed, 8);
     if flags & FLAGS_ENCRYPTED != 0 {
-        return Err(ArchiveError::refused_entry(&name, "it is encrypted by the zip"));
+        return Err(ArchiveError::refused_entry(
+            &name,
+            "it is encrypted by the zip",
+        ));
     }
     let code = get_u16(&fixed, 10);
     let method = Method::from_code(code).ok_or_else(|| {
@@ -293,10 +236,16 @@ fn read_record(bytes: &mut impl Read, left: &mut u64, limits: &Limits) -> Result
     };
     apply_zip64(&mut record, &extra)?;
     if record.method == Method::Stored && record.size != record.compressed_size {
-        return Err(ArchiveError::damaged_entry(&record.name, "it is stored, and has two sizes"));
+        return Err(ArchiveError::damaged_entry(
+            &record.name,
+            "it is stored, and has two sizes",
+        ));
     }
     if record.name.ends_with('/') && record.size != 0 {
-        return Err(ArchiveError::refused_entry(&record.name, "a folder with content"));
+        return Err(ArchiveError::refused_entry(
+            &record.name,
+            "a folder with content",
+        ));
     }
     Ok(record)
 }
@@ -324,10 +273,15 @@ fn apply_zip64(record: &mut Record, mut extra: &[u8]) -> Result<(), ArchiveError
             break;
         }
         let length = usize::from(get_u16(extra, 2));
-        let field = extra.get(4..4 + length).ok_or_else(|| broken(&record.name))?;
+        let field = extra
+            .get(4..4 + length)
+            .ok_or_else(|| broken(&record.name))?;
         if get_u16(extra, 0) == 1 {
             if large.is_some() {
-                return Err(ArchiveError::damaged_entry(&record.name, "it has two zip64 fields"));
+                return Err(ArchiveError::damaged_entry(
+                    &record.name,
+                    "it has two zip64 fields",
+                ));
             }
             large = Some(field);
         }
@@ -336,9 +290,15 @@ fn apply_zip64(record: &mut Record, mut extra: &[u8]) -> Result<(), ArchiveError
     let Some(mut large) = large else {
         return Ok(());
     };
-    for value in [&mut record.size, &mut record.compressed_size, &mut record.offset] {
+    for value in [
+        &mut record.size,
+        &mut record.compressed_size,
+        &mut record.offset,
+    ] {
         if *value == u64::from(u32::MAX) {
-            let (first, rest) = large.split_first_chunk::<8>().ok_or_else(|| broken(&record.name))?;
+            let (first, rest) = large
+                .split_first_chunk::<8>()
+                .ok_or_else(|| broken(&record.name))?;
             *value = u64::from_le_bytes(*first);
             large = rest;
         }
@@ -350,7 +310,11 @@ fn check_sizes(records: &[Record], length: u64, limits: &Limits) -> Result<(), A
     let mut total: u64 = 0;
     for record in records {
         if record.size > limits.entry_bytes {
-            return Err(ArchiveError::limit(&record.name, "bytes", limits.entry_bytes));
+            return Err(ArchiveError::limit(
+                &record.name,
+                "bytes",
+                limits.entry_bytes,
+            ));
         }
         total = total.saturating_add(record.size);
         if total > limits.total_bytes {
@@ -392,7 +356,10 @@ fn find_data(file: &File, record: &Record, directory_offset: u64) -> Result<u64,
     let mut fixed = [0; 30];
     read_exact_at(file, &mut fixed, record.offset)?;
     if get_u32(&fixed, 0) != LOCAL_HEADER {
-        return Err(ArchiveError::damaged_entry(&record.name, "it has no local header"));
+        return Err(ArchiveError::damaged_entry(
+            &record.name,
+            "it has no local header",
+        ));
     }
     let mut name = vec![0; get_u16(&fixed, 26).into()];
     let extra_length = u64::from(get_u16(&fixed, 28));
@@ -402,11 +369,18 @@ fn find_data(file: &File, record: &Record, directory_offset: u64) -> Result<u64,
     }
     read_exact_at(file, &mut name, fixed_end)?;
     if name != record.name.as_bytes() {
-        return Err(differs(&format!("names (`{}`)", shown(&String::from_utf8_lossy(&name)))));
+        return Err(differs(&format!(
+            "names (`{}`)",
+            shown(&String::from_utf8_lossy(&name))
+        )));
     }
     let flags = get_u16(&fixed, 6);
     let same_flags = FLAGS_ENCRYPTED | FLAG_DESCRIPTOR;
-    let own_flags = if record.is_streamed { FLAG_DESCRIPTOR } else { 0 };
+    let own_flags = if record.is_streamed {
+        FLAG_DESCRIPTOR
+    } else {
+        0
+    };
     if flags & same_flags != own_flags {
         return Err(differs("flags"));
     }
@@ -414,7 +388,10 @@ fn find_data(file: &File, record: &Record, directory_offset: u64) -> Result<u64,
         return Err(differs("methods"));
     }
     let data_offset = name_end + extra_length;
-    if data_offset.checked_add(record.compressed_size).is_none_or(|end| end > directory_offset) {
+    if data_offset
+        .checked_add(record.compressed_size)
+        .is_none_or(|end| end > directory_offset)
+    {
         return Err(outside());
     }
     Ok(data_offset)
@@ -435,21 +412,16 @@ fn check_overlap(records: &[Record], directory_offset: u64) -> Result<(), Archiv
             continue;
         };
         if end > start {
-            return Err(ArchiveError::refused_entry(name, "it overlaps another entry"));
+            return Err(ArchiveError::refused_entry(
+                name,
+                "it overlaps another entry",
+            ));
         }
     }
-    debug_assert!(spans.last().is_none_or(|(_, end, _)| *end <= directory_offset));
+    debug_assert!(
+        spans
+            .last()
+            .is_none_or(|(_, end, _)| *end <= directory_offset)
+    );
     Ok(())
-}
-
-fn get_u16(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn get_u32(bytes: &[u8], at: usize) -> u32 {
-    u32::from(get_u16(bytes, at)) | u32::from(get_u16(bytes, at + 2)) << 16
-}
-
-fn get_u64(bytes: &[u8], at: usize) -> u64 {
-    u64::from(get_u32(bytes, at)) | u64::from(get_u32(bytes, at + 4)) << 32
 }

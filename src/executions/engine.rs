@@ -101,12 +101,17 @@ impl Engine {
         }
     }
 
+    /// The databases that hold rows of executions and events at the moment: records.db and the live generation's.
+    pub fn databases(&self) -> [Database; 2] {
+        [self.inner.homes.service.clone(), (self.inner.homes.state)()]
+    }
+
     /// Closes what an earlier boot left running, in both homes. To be called before [`Engine::run`].
     ///
     /// # Errors
     /// The databases' own.
     pub fn recover_blocking(&self) -> Result<(), DatabaseError> {
-        for database in [self.inner.homes.service.clone(), (self.inner.homes.state)()] {
+        for database in self.databases() {
             let inner = Arc::clone(&self.inner);
             database.write_blocking(move |tx| {
                 for execution in table::close_interrupted(tx, inner.boot)? {
@@ -269,7 +274,7 @@ impl Engine {
     /// # Errors
     /// [`ExecutionError::NotFound`], and the databases' own.
     pub async fn find(&self, id: ExecutionId) -> Result<Execution, ExecutionError> {
-        for database in [self.inner.homes.service.clone(), (self.inner.homes.state)()] {
+        for database in self.databases() {
             if let Some(execution) = database.read(move |connection| table::find(connection, id)).await? {
                 return Ok(execution);
             }

@@ -6,6 +6,7 @@ mod cancel;
 mod engine;
 mod job;
 mod lanes;
+mod listing;
 pub mod table;
 
 use crate::database::DatabaseError;
@@ -13,6 +14,7 @@ use crate::model::ExecutionId;
 
 pub use cancel::CancelToken;
 pub use engine::{Engine, Homes, Worker};
+pub use listing::merged;
 pub use job::{Job, JobError, JobResult};
 
 /// Why an execution can't be recorded, found or stopped. The messages are Cloudify's where it has the case.

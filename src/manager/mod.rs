@@ -11,6 +11,7 @@ mod entities;
 mod environment;
 mod error;
 mod generation;
+mod incoming;
 mod nodes;
 pub mod schema;
 mod scope;
@@ -33,6 +34,7 @@ pub use deployments::{DEPLOYMENTS, DeleteDeployment, DeploymentChange, NewDeploy
 pub use environment::{run_create_deployment_environment, run_delete_deployment_environment};
 pub use error::ManagerError;
 pub use generation::{Generation, GenerationError, Generations};
+pub use incoming::Incoming;
 pub use nodes::{InstanceChange, NODE_INSTANCES, NODES};
 pub use scope::{visible, writable};
 pub use upload::run_upload_blueprint;

@@ -1,0 +1,79 @@
+//! `/nodes` and `/node-instances`.
+
+use actix_web::{HttpResponse, web};
+use serde_json::Value;
+
+use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
+use crate::app::Service;
+use crate::manager::InstanceChange;
+
+use super::permissions::{NODE_INSTANCE_GET, NODE_INSTANCE_LIST, NODE_INSTANCE_UPDATE, NODE_LIST};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/nodes").route(web::get().to(list_nodes)))
+        .service(web::resource("/node-instances").route(web::get().to(list_instances)))
+        .service(web::resource("/node-instances/{id}").route(web::get().to(get_instance)).route(web::patch().to(change_instance)));
+}
+
+/// List nodes.
+async fn list_nodes(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(NODE_LIST)?;
+    let page = service.manager.nodes(caller, renamed(&listing, "node_id")?).await?;
+    Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+// The clients filter nodes by `node_id`, which the list calls `id`.
+fn renamed(listing: &Listing, name: &str) -> Result<crate::database::ListQuery, ApiError> {
+    let mut query = listing.query(&[])?;
+    for filter in query.filters.iter_mut().filter(|filter| filter.column == name) {
+        filter.column = "id".to_owned();
+    }
+    Ok(query)
+}
+
+/// List node instances.
+async fn list_instances(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(NODE_INSTANCE_LIST)?;
+    let page = service.manager.node_instances(caller, listing.query(&[])?).await?;
+    Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// Get a node instance.
+async fn get_instance(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    listing: Listing,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(NODE_INSTANCE_GET)?;
+    Ok(HttpResponse::Ok().json(service.manager.node_instance(caller, &id, listing.include()).await?))
+}
+
+/// Change a node instance.
+///
+/// `version` is the version that the caller has seen; another one now is a 409, unless the query says `force`.
+async fn change_instance(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(NODE_INSTANCE_UPDATE)?;
+    let version = match body.0.get("version") {
+        None | Some(Value::Null) => None,
+        Some(version) => Some(version.as_i64().ok_or_else(|| {
+            ApiError::bad_parameters(format!("version must be a whole number, got {version}"))
+        })?),
+    };
+    let change = InstanceChange {
+        version,
+        force: listing.boolean("force", false)?,
+        state: body.optional_text("state")?.map(str::to_owned),
+        runtime_properties: body.object("runtime_properties")?.cloned(),
+        system_properties: body.object("system_properties")?.cloned(),
+        relationships: body.list("relationships")?,
+    };
+    Ok(HttpResponse::Ok().json(service.manager.change_node_instance(caller, &id, change).await?))
+}

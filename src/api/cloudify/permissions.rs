@@ -1,0 +1,49 @@
+//! What the calls of this face need, by Cloudify's names; every one that is not listed here is sys_admin's.
+
+use crate::model::{Permission, TenantRole};
+
+const VIEWER: TenantRole = TenantRole::Viewer;
+const USER: TenantRole = TenantRole::User;
+
+pub const BLUEPRINT_LIST: Permission = Permission::tenant("blueprint_list", VIEWER);
+pub const BLUEPRINT_GET: Permission = Permission::tenant("blueprint_get", VIEWER);
+pub const BLUEPRINT_UPLOAD: Permission = Permission::tenant("blueprint_upload", USER);
+pub const BLUEPRINT_DOWNLOAD: Permission = Permission::tenant("blueprint_download", VIEWER);
+pub const BLUEPRINT_DELETE: Permission = Permission::tenant("blueprint_delete", USER);
+pub const DEPLOYMENT_LIST: Permission = Permission::tenant("deployment_list", VIEWER);
+pub const DEPLOYMENT_GET: Permission = Permission::tenant("deployment_get", VIEWER);
+pub const DEPLOYMENT_CREATE: Permission = Permission::tenant("deployment_create", USER);
+pub const DEPLOYMENT_UPDATE: Permission = Permission::tenant("deployment_update", USER);
+pub const DEPLOYMENT_DELETE: Permission = Permission::tenant("deployment_delete", USER);
+pub const NODE_LIST: Permission = Permission::tenant("node_list", VIEWER);
+pub const NODE_INSTANCE_LIST: Permission = Permission::tenant("node_instance_list", VIEWER);
+pub const NODE_INSTANCE_GET: Permission = Permission::tenant("node_instance_get", VIEWER);
+pub const NODE_INSTANCE_UPDATE: Permission = Permission::tenant("node_instance_update", USER);
+pub const PLUGIN_LIST: Permission = Permission::tenant("plugin_list", VIEWER);
+pub const PLUGIN_GET: Permission = Permission::tenant("plugin_get", VIEWER);
+pub const PLUGIN_UPLOAD: Permission = Permission::tenant("plugin_upload", USER);
+pub const PLUGIN_DOWNLOAD: Permission = Permission::tenant("plugin_download", VIEWER);
+pub const PLUGIN_DELETE: Permission = Permission::tenant("plugin_delete", USER);
+pub const SECRET_LIST: Permission = Permission::tenant("secret_list", VIEWER);
+pub const SECRET_GET: Permission = Permission::tenant("secret_get", USER);
+pub const SECRET_CREATE: Permission = Permission::tenant("secret_create", USER);
+pub const SECRET_UPDATE: Permission = Permission::tenant("secret_update", USER);
+pub const SECRET_DELETE: Permission = Permission::tenant("secret_delete", USER);
+pub const SECRET_EXPORT: Permission = Permission::tenant("secret_export", TenantRole::Manager);
+pub const AGENT_LIST: Permission = Permission::tenant("agent_list", VIEWER);
+pub const AGENT_GET: Permission = Permission::tenant("agent_get", VIEWER);
+pub const AGENT_CREATE: Permission = Permission::tenant("agent_create", USER);
+pub const AGENT_UPDATE: Permission = Permission::tenant("agent_update", USER);
+pub const TENANT_GET: Permission = Permission::tenant("tenant_get", TenantRole::Manager);
+pub const TENANT_CREATE: Permission = Permission::system("tenant_create");
+pub const TENANT_DELETE: Permission = Permission::system("tenant_delete");
+pub const TENANT_ADD_USER: Permission = Permission::system("tenant_add_user");
+pub const TENANT_UPDATE_USER: Permission = Permission::system("tenant_update_user");
+pub const TENANT_REMOVE_USER: Permission = Permission::system("tenant_remove_user");
+pub const USER_LIST: Permission = Permission::system("user_list");
+pub const USER_GET: Permission = Permission::system("user_get");
+pub const USER_CREATE: Permission = Permission::system("user_create");
+pub const USER_UPDATE: Permission = Permission::system("user_update");
+pub const USER_DELETE: Permission = Permission::system("user_delete");
+/// For entities that all tenants see.
+pub const CREATE_GLOBAL_RESOURCE: Permission = Permission::system("create_global_resource");

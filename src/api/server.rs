@@ -1,0 +1,109 @@
+//! The HTTP server: all faces on one address, what holds for every request, and the end.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use actix_cors::Cors;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, HttpResponse, HttpServer, ResponseError, web};
+
+use crate::app::Service;
+
+use super::{ApiError, ErrorCode, cloudify, service};
+
+/// How long the headers of a request may take to arrive, in seconds.
+const HEADER_SECONDS: u64 = 30;
+
+/// Listens, and serves until the server is stopped. Answers the server and the address it listens on.
+///
+/// # Errors
+/// The address is taken or may not be used.
+pub fn listen(service: web::Data<Service>) -> std::io::Result<(actix_web::dev::Server, SocketAddr)> {
+    let config = service.config.clone();
+    let origins = config.cors.allowed_origins.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(service.clone())
+            .wrap(from_fn(shape_errors))
+            .wrap(cors(&origins))
+            .wrap(from_fn(log_request))
+            .configure(cloudify::configure)
+            .configure(service::configure)
+            .default_service(web::to(not_found))
+    })
+    .workers(config.server.workers)
+    .client_request_timeout(Duration::from_secs(HEADER_SECONDS))
+    .shutdown_timeout(config.server.shutdown_seconds)
+    .disable_signals()
+    .bind(config.server.listen)?;
+    let address = server.addrs().first().copied().unwrap_or(config.server.listen);
+    Ok((server.run(), address))
+}
+
+fn cors(origins: &[String]) -> Cors {
+    let mut cors = Cors::default()
+        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_any_header()
+        .expose_headers([header::ETAG, header::CONTENT_DISPOSITION, header::CONTENT_RANGE, header::LOCATION])
+        .max_age(3600);
+    for origin in origins {
+        cors = cors.allowed_origin(origin);
+    }
+    // A page of another origin that is not listed gets no permission, which its browser enforces; requests without
+    // an origin, as all other clients send, are not touched.
+    cors.block_on_origin_mismatch(false)
+}
+
+async fn not_found(request: actix_web::HttpRequest) -> HttpResponse {
+    ApiError::new(ErrorCode::NotFound, format!("there is no `{} {}` here", request.method(), request.path()))
+        .error_response()
+}
+
+/// Errors that no handler of ours made (a method that a path has not, a body that a parser refused) get the body of
+/// all others.
+async fn shape_errors(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let response = next.call(request).await?.map_into_boxed_body();
+    let status = response.status();
+    let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !(status.is_client_error() || status.is_server_error()) || is_ours {
+        return Ok(response);
+    }
+    let error = match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ApiError::new(ErrorCode::MethodNotAllowed, format!("`{path}` does not answer to {method}"))
+        }
+        StatusCode::NOT_FOUND => ApiError::new(ErrorCode::NotFound, format!("there is no `{method} {path}` here")),
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(ErrorCode::PayloadTooLarge, "the body is too long"),
+        status if status.is_client_error() => {
+            ApiError::bad_parameters(format!("the request can't be read ({status})"))
+        }
+        _ => ApiError::internal(&std::io::Error::other(format!("{method} {path} ended with {status}"))),
+    };
+    let (request, response) = response.into_parts();
+    let mut shaped = error.error_response();
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        shaped.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    Ok(ServiceResponse::new(request, shaped))
+}
+
+/// One line per request, without its query, which may hold what is secret.
+async fn log_request(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let begun = Instant::now();
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let response = next.call(request).await?;
+    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = response.status().as_u16();
+    tracing::debug!(%method, path, status, milliseconds, "{method} {path} answered {status}");
+    Ok(response)
+}

@@ -1,0 +1,105 @@
+//! No damage goes unseen: every byte, every cut, everything put before or after.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn every_changed_byte_is_seen() {
+    let bytes = small_archive();
+    assert!((15_000..30_000).contains(&bytes.len()), "{}", bytes.len());
+    judge(&bytes).unwrap();
+    let mut bad = bytes.clone();
+    for at in 0..bytes.len() {
+        for change in [0x01, 0x80, 0xff] {
+            bad[at] ^= change;
+            assert!(judge(&bad).is_err(), "byte {at} ^ {change:#x} went unseen");
+            bad[at] ^= change;
+        }
+    }
+}
+
+#[test]
+fn every_cut_is_seen() {
+    let bytes = small_archive();
+    for length in 0..bytes.len() {
+        assert!(
+            open(&bytes[..length]).is_err(),
+            "a cut after {length} bytes went unseen"
+        );
+    }
+}
+
+#[test]
+fn bytes_before_between_or_after_are_seen() {
+    let bytes = small_archive();
+    for more in [&b"\0"[..], b"PK\x05\x06", &noise(100), &bytes] {
+        assert!(judge(&[more, &bytes].concat()).is_err());
+        assert!(judge(&[&bytes, more].concat()).is_err());
+    }
+    for at in [30, 500, bytes.len() - 500, bytes.len() - 22] {
+        let mut bad = bytes.clone();
+        bad.insert(at, 0);
+        assert!(judge(&bad).is_err(), "a byte put in at {at} went unseen");
+    }
+    // A comment, which the end record announces properly.
+    let mut bad = bytes.clone();
+    let length = bad.len();
+    bad[length - 2] = 2;
+    bad.extend_from_slice(b"hi");
+    assert!(judge(&bad).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_bytes_make_the_reader_panic(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+    ) {
+        let mut bytes = small_archive();
+        let whole = bytes.clone();
+        for (at, byte) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        prop_assert!(bytes == whole || judge(&bytes).is_err());
+    }
+
+    #[test]
+    fn no_random_bytes_are_an_archive(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        prop_assert!(open(&bytes).is_err());
+    }
+}
+
+#[test]
+fn a_file_that_changes_after_it_was_opened_is_seen() {
+    use std::os::unix::fs::FileExt;
+
+    let bytes = small_archive();
+    for at in [10, 40, 3000, bytes.len() - 700, bytes.len() - 10] {
+        let file = file_of(&bytes);
+        let archive = Archive::open(file.try_clone().unwrap(), Limits::default()).unwrap();
+        file.write_all_at(&[bytes[at] ^ 1], at as u64).unwrap();
+        assert!(verify(&archive).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_damaged_content_never_ends_well() {
+    use std::io::Read;
+    use std::os::unix::fs::FileExt;
+
+    let bytes = small_archive();
+    let archive = open(&bytes).unwrap();
+    for entry in archive.entries().iter().filter(|entry| entry.size > 0) {
+        let (record, _) = archive.record(entry.order as usize);
+        let at = record.data_offset + record.compressed_size / 2;
+        let file = file_of(&bytes);
+        let archive = Archive::open(file.try_clone().unwrap(), Limits::default()).unwrap();
+        file.write_all_at(&[bytes[at as usize] ^ 0x10], at).unwrap();
+        let mut reader = archive.read(&entry.path).unwrap();
+        let mut content = Vec::new();
+        assert!(reader.read_to_end(&mut content).is_err(), "{}", entry.path);
+        assert!(reader.read(&mut [0; 10]).is_err(), "the second read forgot");
+    }
+}

@@ -1,0 +1,254 @@
+//! Fetching an archive by URL without reaching what the caller could not reach: http and https only; loopback,
+//! private, link-local and metadata addresses are refused unless the settings allow their network.
+//!
+//! Every hop is judged anew; names are resolved by us, each address is judged, and the connection goes to a judged
+//! address, so that a name that changes its address between two looks gains nothing.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect;
+use tokio::sync::mpsc;
+use url::{Host, Url};
+
+use crate::config::Network;
+
+use super::{Piece, SnapshotSettings};
+
+/// Redirects that are followed at the most.
+const MAX_HOPS: usize = 5;
+
+/// Why a URL was not fetched. The first two begin as Cloudify's messages do.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FetchError {
+    #[error("Invalid URL {url}: {reason}")]
+    Invalid { url: String, reason: String },
+    #[error("Cannot fetch {url}: {reason}")]
+    Failed { url: String, reason: String },
+}
+
+/// One fetch, judged as far as its URL alone tells.
+pub(super) struct Fetch {
+    client: reqwest::Client,
+    url: Url,
+}
+
+impl Fetch {
+    /// Judges the URL.
+    pub(super) fn new(settings: &SnapshotSettings, text: &str) -> Result<Self, FetchError> {
+        let invalid = |reason: &str| FetchError::Invalid { url: shown(text), reason: reason.to_owned() };
+        let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
+        let allow: Arc<[Network]> = settings.fetch_allow.clone().into();
+        judge(&url, &allow).map_err(|reason| invalid(&reason))?;
+        let hops = Arc::clone(&allow);
+        let policy = redirect::Policy::custom(move |attempt| {
+            if attempt.previous().len() > MAX_HOPS {
+                return attempt.error("too many redirects");
+            }
+            match judge(attempt.url(), &hops) {
+                Ok(()) => attempt.follow(),
+                Err(reason) => attempt.error(reason),
+            }
+        });
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(policy)
+            .dns_resolver(Arc::new(JudgingResolver { allow }))
+            .connect_timeout(Duration::from_secs(settings.connect_seconds))
+            .read_timeout(Duration::from_secs(settings.idle_seconds))
+            .build()
+            .map_err(|error| invalid(&error.to_string()))?;
+        Ok(Self { client, url })
+    }
+
+    /// Fetches, and hands every piece on.
+    pub(super) async fn run(self, pieces: &mpsc::Sender<Piece>) -> Result<(), FetchError> {
+        let shown = shown(self.url.as_str());
+        let failed = |reason: String| FetchError::Failed { url: shown.clone(), reason };
+        let mut response = self.client.get(self.url).send().await.map_err(|error| failed(chain(&error)))?;
+        if !response.status().is_success() {
+            return Err(failed(format!("the server answered {}", response.status())));
+        }
+        let expected = response.content_length();
+        let mut received = 0;
+        while let Some(bytes) = response.chunk().await.map_err(|error| failed(chain(&error)))? {
+            received += bytes.len() as u64;
+            if pieces.send(Piece::Bytes(bytes)).await.is_err() {
+                // The receiver has refused it and says why.
+                return Ok(());
+            }
+        }
+        match expected {
+            Some(expected) if expected != received => {
+                Err(failed(format!("the server promised {expected} bytes and sent {received}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The URL without what may be secret in it: user, password, query.
+fn shown(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(mut url) => {
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.set_query(None);
+            url.set_fragment(None);
+            url.to_string()
+        }
+        Err(_) => text.chars().take(200).collect(),
+    }
+}
+
+/// The causes of an error in one line; the URL is left out, as it may hold a secret.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = if error.is_redirect() {
+        "a redirect was refused".to_owned()
+    } else if error.is_connect() {
+        "the connection failed".to_owned()
+    } else if error.is_timeout() {
+        "the server was silent for too long".to_owned()
+    } else {
+        "the transfer broke off".to_owned()
+    };
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn judge(url: &Url, allow: &[Network]) -> Result<(), String> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("the scheme `{}` is not fetched: use http or https", url.scheme()));
+    }
+    let address = match url.host() {
+        None => return Err("it names no host".to_owned()),
+        // A resolver is never asked for these, so they are judged here.
+        Some(Host::Ipv4(address)) => IpAddr::V4(address),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address),
+        Some(Host::Domain(_)) => return Ok(()),
+    };
+    judge_address(address, allow)
+}
+
+fn judge_address(address: IpAddr, allow: &[Network]) -> Result<(), String> {
+    if is_public(address) || allow.iter().any(|network| network.contains(address)) {
+        Ok(())
+    } else {
+        Err(format!(
+            "the address {address} is not public: the setting `url_fetch.allow` names networks that may be fetched from all the same"
+        ))
+    }
+}
+
+/// Whether an address is one of the public internet (IANA's registries of special-purpose addresses, RFC 6890).
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, third, _] = address.octets();
+            let is_shared = first == 100 && (64..128).contains(&second);
+            let is_protocol = first == 192 && second == 0 && (third == 0 || third == 2);
+            let is_benchmark = first == 198 && (second == 18 || second == 19);
+            !(address.is_unspecified()
+                || address.is_loopback()
+                || address.is_private()
+                || address.is_link_local()
+                || address.is_documentation()
+                || is_shared
+                || is_protocol
+                || is_benchmark
+                || first == 0
+                || first >= 224)
+        }
+        IpAddr::V6(address) => {
+            let segments = address.segments();
+            let is_global = segments[0] & 0xe000 == 0x2000;
+            let is_documentation = segments[0] == 0x2001 && segments[1] == 0x0db8;
+            // 6to4 and NAT64 carry an IPv4 address, which could be any.
+            let is_translated = segments[0] == 0x2002 || (segments[0] == 0x2001 && segments[1] == 0);
+            is_global && !is_documentation && !is_translated
+        }
+    }
+}
+
+struct JudgingResolver {
+    allow: Arc<[Network]>,
+}
+
+impl Resolve for JudgingResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allow = Arc::clone(&self.allow);
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let mut refusal = None;
+            let judged: Vec<SocketAddr> = found
+                .into_iter()
+                .filter(|address| match judge_address(address.ip(), &allow) {
+                    Ok(()) => true,
+                    Err(reason) => {
+                        refusal = Some(reason);
+                        false
+                    }
+                })
+                .collect();
+            match (judged.is_empty(), refusal) {
+                (true, Some(reason)) => Err(reason.into()),
+                _ => Ok(Box::new(judged.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_addresses_are_fetched_from() {
+        let refused = [
+            "http://127.0.0.1/",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0/",
+            "http://[::1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[64:ff9b::7f00:1]/",
+            "http://[2002:7f00:1::]/",
+            "http://[fd00::1]/",
+            "http://[fe80::1]/",
+            "http://10.0.0.1/",
+            "http://172.16.0.1/",
+            "http://192.168.1.1/",
+            "http://169.254.169.254/latest/meta-data",
+            "http://100.64.0.1/",
+            "http://224.0.0.1/",
+            "ftp://example.org/a.zip",
+            "file:///etc/passwd",
+            "gopher://example.org/",
+        ];
+        for url in refused {
+            assert!(judge(&Url::parse(url).unwrap(), &[]).is_err(), "{url}");
+        }
+        for url in ["https://93.184.216.34/a.zip", "http://[2606:2800:220:1::1]/", "http://example.org/a.zip"] {
+            assert!(judge(&Url::parse(url).unwrap(), &[]).is_ok(), "{url}");
+        }
+        let allow = ["127.0.0.0/8".parse().unwrap()];
+        assert!(judge(&Url::parse("http://127.0.0.1:9/").unwrap(), &allow).is_ok());
+        assert!(judge(&Url::parse("http://[::ffff:127.0.0.1]/").unwrap(), &allow).is_ok());
+    }
+
+    #[test]
+    fn secrets_of_a_url_are_not_shown() {
+        assert_eq!(shown("https://ann:pw@example.org/a.zip?sig=x#f"), "https://example.org/a.zip");
+    }
+}

@@ -1,0 +1,385 @@
+//! What can be done with a manager snapshot: create, restore, upload, download, delete, roll back.
+//!
+//! Knows no HTTP. Long work is recorded as an execution and answered at once; an upload ends with its judgement.
+
+mod fetch;
+mod upload;
+
+use std::fs::File;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::archive::{ArchiveError, Limits};
+use crate::config::Network;
+use crate::database::{DatabaseError, ListError, ListQuery, Page, Scope, list};
+use crate::executions::{Engine, ExecutionError};
+use crate::manager::visible;
+use crate::model::{
+    Caller, Execution, ExecutionId, ExecutionStatus, IdError, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus,
+    TenantName, Timestamp, Workflow,
+};
+use crate::records::{Records, RecordsError, SNAPSHOTS};
+use crate::store::{DiskStore, StoreError};
+
+pub use fetch::FetchError;
+pub use upload::Piece;
+
+/// Why a snapshot operation failed. The messages are Cloudify's where it has the case.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    #[error("Requested `Snapshot` with ID `{0}` was not found")]
+    NotFound(SnapshotId),
+    #[error("<Snapshot id=`{id}` tenant=`{tenant}`> already exists on <Tenant name=`{tenant}`> or with global visibility")]
+    Exists { id: SnapshotId, tenant: TenantName },
+    #[error("{0}")]
+    Action(String),
+    #[error(transparent)]
+    Id(#[from] IdError),
+    #[error("the body is no snapshot archive: {0}")]
+    NotAnArchive(String),
+    #[error("the archive is longer than the {0} bytes that the setting `archive.max_upload_bytes` allows")]
+    TooLong(u64),
+    #[error("the upload ended before the whole archive had arrived: send it again")]
+    Incomplete,
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("{0}")]
+    NoSpace(String),
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
+    #[error(transparent)]
+    List(#[from] ListError),
+    #[error("failed to use the records of the service")]
+    Records(#[from] RecordsError),
+    #[error("failed to use the store")]
+    Store(#[source] StoreError),
+    #[error("failed to read an archive")]
+    Archive(#[source] ArchiveError),
+    #[error("failed to write an archive")]
+    Io(#[from] std::io::Error),
+}
+
+impl From<DatabaseError> for SnapshotError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Records(error.into())
+    }
+}
+
+impl From<StoreError> for SnapshotError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSpace { .. } => Self::NoSpace(error.to_string()),
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// What uploads and fetches need to know of the settings.
+#[derive(Clone, Debug)]
+pub struct SnapshotSettings {
+    /// What an archive may make us do.
+    pub limits: Limits,
+    /// The longest archive that is accepted, in bytes.
+    pub max_upload_bytes: u64,
+    /// Networks that may be fetched from although they are not public.
+    pub fetch_allow: Vec<Network>,
+    /// The longest time for a connection, in seconds.
+    pub connect_seconds: u64,
+    /// The longest pause between two pieces, in seconds.
+    pub idle_seconds: u64,
+}
+
+/// The manager snapshots of a service. Clones are handles to the same.
+#[derive(Clone)]
+pub struct Snapshots {
+    records: Records,
+    engine: Engine,
+    store: DiskStore,
+    settings: Arc<SnapshotSettings>,
+}
+
+/// An archive that was opened for a download; it stays readable after a delete.
+pub struct Download {
+    /// The open file.
+    pub file: File,
+    /// Its record.
+    pub snapshot: Snapshot,
+}
+
+impl Snapshots {
+    /// The snapshots of a service with these parts.
+    pub fn new(records: Records, engine: Engine, store: DiskStore, settings: SnapshotSettings) -> Self {
+        Self { records, engine, store, settings: Arc::new(settings) }
+    }
+
+    /// One page of the snapshots that the caller may see.
+    ///
+    /// # Errors
+    /// A column that there is not; the records' own.
+    pub async fn list(&self, caller: &Caller, query: ListQuery) -> Result<Page, SnapshotError> {
+        let scope = visible(caller, query.all_tenants);
+        Ok(self.records.read(move |connection| list(connection, &SNAPSHOTS, &query, &scope)).await?)
+    }
+
+    /// One snapshot as its record shows it, in the columns asked for.
+    ///
+    /// # Errors
+    /// [`SnapshotError::NotFound`]; a column that there is not; the records' own.
+    pub async fn get(
+        &self,
+        caller: &Caller,
+        id: &SnapshotId,
+        include: Option<Vec<String>>,
+    ) -> Result<Map<String, Value>, SnapshotError> {
+        let tenant = caller.tenant.clone();
+        let wanted = id.clone();
+        let item = self.records.read(move |connection| view(connection, &tenant, &wanted, include)).await?;
+        item.ok_or_else(|| SnapshotError::NotFound(id.clone()))
+    }
+
+    /// Records a create: the snapshot (`creating`) and its execution, in one transaction. `parameters` are what the
+    /// caller asked, checked.
+    ///
+    /// # Errors
+    /// A taken id; a restore that is active, without `queue`; the records' own. No record is left then.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        id: SnapshotId,
+        parameters: Map<String, Value>,
+        queue: bool,
+    ) -> Result<Execution, SnapshotError> {
+        let execution = self.execution(caller, Workflow::CreateSnapshot, Some(id.clone()), parameters);
+        let snapshot = self.fresh(caller, id, SnapshotStatus::Creating, Some(execution.id));
+        self.engine
+            .enqueue(execution, queue, move |tx, _| {
+                if Records::insert_snapshot(tx, &snapshot, SnapshotOrigin::Create)? {
+                    Ok(())
+                } else {
+                    Err(SnapshotError::Exists { id: snapshot.id.clone(), tenant: snapshot.tenant_name.clone() })
+                }
+            })
+            .await
+    }
+
+    /// Records a restore.
+    ///
+    /// # Errors
+    /// No such snapshot, or one without an archive; other executions that are active, without `queue`; the records'
+    /// own. No record is left then.
+    pub async fn restore(
+        &self,
+        caller: &Caller,
+        id: SnapshotId,
+        parameters: Map<String, Value>,
+        queue: bool,
+    ) -> Result<Execution, SnapshotError> {
+        let tenant = caller.tenant.clone();
+        let execution = self.execution(caller, Workflow::RestoreSnapshot, Some(id.clone()), parameters);
+        self.engine
+            .enqueue(execution, queue, move |tx, _| {
+                let snapshot =
+                    Records::snapshot(tx, &tenant, &id)?.ok_or_else(|| SnapshotError::NotFound(id.clone()))?;
+                require_archive(&snapshot, "restored")
+            })
+            .await
+    }
+
+    /// Records a rollback: the state before the last restore comes back.
+    ///
+    /// # Errors
+    /// Other executions that are active, without `queue`; the records' own.
+    pub async fn rollback(&self, caller: &Caller, queue: bool) -> Result<Execution, SnapshotError> {
+        let execution = self.execution(caller, Workflow::Rollback, None, Map::new());
+        self.engine.enqueue(execution, queue, |_, _| Ok::<(), SnapshotError>(())).await
+    }
+
+    /// Opens a snapshot's archive. The download is audited.
+    ///
+    /// # Errors
+    /// No such snapshot, or one without an archive; the store's own.
+    pub async fn download(&self, caller: &Caller, id: &SnapshotId) -> Result<Download, SnapshotError> {
+        let (tenant, wanted, user) = (caller.tenant.clone(), id.clone(), caller.user.clone());
+        let snapshot = self
+            .records
+            .write(move |tx| {
+                let Some(snapshot) = Records::snapshot(tx, &tenant, &wanted)? else { return Ok(None) };
+                Records::audit(tx, &user, "snapshot_download", wanted.as_str(), None)?;
+                Ok::<_, RecordsError>(Some(snapshot))
+            })
+            .await?
+            .ok_or_else(|| SnapshotError::NotFound(id.clone()))?;
+        require_archive(&snapshot, "downloaded")?;
+        let store = self.store.clone();
+        let file = snapshot.archive_file;
+        let file = tokio::task::spawn_blocking(move || store.read(file))
+            .await
+            .map_err(|_| SnapshotError::Io(std::io::Error::other("the read was interrupted")))??;
+        Ok(Download { file, snapshot })
+    }
+
+    /// Removes a snapshot and its archive; answers the record as it was. Open downloads go on.
+    ///
+    /// # Errors
+    /// No such snapshot; one that is being made or uploaded, or that an execution works on.
+    pub async fn delete(&self, caller: &Caller, id: &SnapshotId) -> Result<Map<String, Value>, SnapshotError> {
+        let (tenant, wanted, user) = (caller.tenant.clone(), id.clone(), caller.user.clone());
+        let (item, snapshot) = self
+            .records
+            .write(move |tx| {
+                let snapshot = Records::snapshot(tx, &tenant, &wanted)?
+                    .ok_or_else(|| SnapshotError::NotFound(wanted.clone()))?;
+                if let Some((_, workflow)) = Records::snapshot_user(tx, &tenant, &wanted)? {
+                    return Err(SnapshotError::Action(format!(
+                        "Cannot delete snapshot `{wanted}` which has an active `{workflow}` execution"
+                    )));
+                }
+                if snapshot.status == SnapshotStatus::Uploading {
+                    return Err(SnapshotError::Action(format!(
+                        "Cannot delete snapshot `{wanted}` while it is being uploaded"
+                    )));
+                }
+                let item = view(tx, &tenant, &wanted, None)?.unwrap_or_default();
+                Records::delete_snapshot(tx, &tenant, &wanted)?;
+                Records::audit(tx, &user, "snapshot_delete", wanted.as_str(), None)?;
+                Ok((item, snapshot))
+            })
+            .await?;
+        // The record first: a crash between the two leaves a file that no record names, never a record without one.
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || store.remove(snapshot.archive_file))
+            .await
+            .map_err(|_| SnapshotError::Io(std::io::Error::other("the removal was interrupted")))??;
+        Ok(item)
+    }
+
+    /// Moves a snapshot's status, as Cloudify's own workflow does (`PATCH`). The same status again changes nothing.
+    ///
+    /// # Errors
+    /// No such snapshot; a status that can't follow the present one, or that only the service may set.
+    pub async fn set_status(
+        &self,
+        caller: &Caller,
+        id: &SnapshotId,
+        status: SnapshotStatus,
+        error: String,
+    ) -> Result<(), SnapshotError> {
+        let (tenant, wanted) = (caller.tenant.clone(), id.clone());
+        self.records
+            .write(move |tx| {
+                let snapshot = Records::snapshot(tx, &tenant, &wanted)?
+                    .ok_or_else(|| SnapshotError::NotFound(wanted.clone()))?;
+                if snapshot.status == status {
+                    return Ok(());
+                }
+                // Only a failure may be declared from outside: everything else would promise an archive.
+                let is_legal = status == SnapshotStatus::Failed
+                    && Records::snapshot_user(tx, &tenant, &wanted)?.is_none()
+                    && Records::set_snapshot_status(tx, &tenant, &wanted, status, &error, None)?;
+                if is_legal {
+                    return Ok(());
+                }
+                Err(SnapshotError::Action(format!(
+                    "the status of snapshot `{wanted}` is {} and can't be set to {}",
+                    snapshot.status.as_str(),
+                    status.as_str()
+                )))
+            })
+            .await
+    }
+
+    /// Whether a restore or rollback is active.
+    ///
+    /// # Errors
+    /// The records' own.
+    pub async fn is_restoring(&self) -> Result<bool, SnapshotError> {
+        Ok(self
+            .records
+            .read(|connection| {
+                let count: i64 = connection.query_row(
+                    "SELECT count(*) FROM executions WHERE ended_at IS NULL
+                     AND workflow_id IN ('restore_snapshot', 'rollback') AND status NOT IN ('queued', 'scheduled')",
+                    [],
+                    |row| row.get(0),
+                )?;
+                Ok::<_, RecordsError>(count > 0)
+            })
+            .await?)
+    }
+
+    fn execution(
+        &self,
+        caller: &Caller,
+        workflow: Workflow,
+        snapshot_id: Option<SnapshotId>,
+        mut parameters: Map<String, Value>,
+    ) -> Execution {
+        if let Some(id) = &snapshot_id {
+            parameters.insert("snapshot_id".to_owned(), Value::from(id.as_str()));
+        }
+        Execution {
+            id: ExecutionId::new(),
+            workflow,
+            tenant_name: caller.tenant.clone(),
+            created_by: caller.user.clone(),
+            deployment_id: None,
+            blueprint_id: None,
+            snapshot_id,
+            status: ExecutionStatus::Pending,
+            error: String::new(),
+            parameters,
+            created_at: Timestamp::now(),
+            scheduled_for: None,
+            is_dry_run: false,
+        }
+    }
+
+    fn fresh(
+        &self,
+        caller: &Caller,
+        id: SnapshotId,
+        status: SnapshotStatus,
+        execution_id: Option<ExecutionId>,
+    ) -> Snapshot {
+        Snapshot {
+            tenant_name: caller.tenant.clone(),
+            id,
+            created_at: Timestamp::now(),
+            created_by: caller.user.clone(),
+            status,
+            error: String::new(),
+            execution_id,
+            archive_file: Uuid::now_v7(),
+            size_bytes: None,
+            sha256: None,
+        }
+    }
+}
+
+fn require_archive(snapshot: &Snapshot, action: &str) -> Result<(), SnapshotError> {
+    match snapshot.status {
+        SnapshotStatus::Created | SnapshotStatus::Uploaded => Ok(()),
+        SnapshotStatus::Failed => Err(SnapshotError::Action(format!("Failed snapshot cannot be {action}"))),
+        SnapshotStatus::Creating | SnapshotStatus::Uploading => Err(SnapshotError::Action(format!(
+            "snapshot `{}` cannot be {action} while it is {}",
+            snapshot.id,
+            snapshot.status.as_str()
+        ))),
+    }
+}
+
+fn view(
+    connection: &rusqlite::Connection,
+    tenant: &TenantName,
+    id: &SnapshotId,
+    include: Option<Vec<String>>,
+) -> Result<Option<Map<String, Value>>, SnapshotError> {
+    let scope = Scope::everything().and(
+        "tenant_name = ? AND id = ?",
+        [crate::database::text(tenant.as_str()), crate::database::text(id.as_str())],
+    );
+    let query = ListQuery { include, size: 1, ..ListQuery::default() };
+    Ok(list(connection, &SNAPSHOTS, &query, &scope)?.items.pop())
+}

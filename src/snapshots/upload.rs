@@ -1,0 +1,194 @@
+//! Archives from outside: received piece by piece, judged, and only then kept.
+//!
+//! The work goes on in a task of its own, so that a caller who hangs up leaves nothing half done: without its end
+//! an upload is dropped with its record.
+
+use std::io::{Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+
+use crate::archive::{Archive, ArchiveError, Format};
+use crate::model::{Caller, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus, Timestamp};
+use crate::records::{ArchiveFacts, Records};
+
+use super::{SnapshotError, Snapshots, view};
+
+/// How many pieces may wait for the disk.
+const WAITING_PIECES: usize = 16;
+
+/// A part of a body on its way.
+#[derive(Debug)]
+pub enum Piece {
+    /// Some bytes of it.
+    Bytes(Bytes),
+    /// It has arrived whole. Without this, what came is dropped.
+    End,
+}
+
+/// The receiving side of an upload; its sender is the caller's body.
+#[derive(Debug)]
+struct Receiver(mpsc::Receiver<Piece>);
+
+/// A channel for the pieces of one body.
+fn channel() -> (mpsc::Sender<Piece>, Receiver) {
+    let (sender, receiver) = mpsc::channel(WAITING_PIECES);
+    (sender, Receiver(receiver))
+}
+
+impl Snapshots {
+    /// Records an upload (`uploading`) and answers where its pieces are to be sent, and what will be answered: the
+    /// record (`uploaded`), or why it was refused, with no record left.
+    ///
+    /// # Errors
+    /// A taken id; no space; the records' own.
+    pub async fn upload(
+        &self,
+        caller: &Caller,
+        id: SnapshotId,
+        length: Option<u64>,
+    ) -> Result<(mpsc::Sender<Piece>, tokio::task::JoinHandle<Result<serde_json::Map<String, Value>, SnapshotError>>), SnapshotError>
+    {
+        if let Some(length) = length {
+            if length > self.settings.max_upload_bytes {
+                return Err(SnapshotError::TooLong(self.settings.max_upload_bytes));
+            }
+            self.store.require_space(length)?;
+        }
+        let snapshot = self.begin(caller, id, SnapshotOrigin::Upload).await?;
+        let (sender, receiver) = channel();
+        let snapshots = self.clone();
+        Ok((sender, tokio::spawn(async move { snapshots.receive(snapshot, receiver).await })))
+    }
+
+    /// Fetches an archive by URL, and keeps it as an upload would. It goes on where the caller hangs up.
+    ///
+    /// # Errors
+    /// A taken id; a URL that may not or can't be fetched; an archive that is refused. No record is left then.
+    pub async fn upload_by_url(
+        &self,
+        caller: &Caller,
+        id: SnapshotId,
+        url: &str,
+    ) -> Result<serde_json::Map<String, Value>, SnapshotError> {
+        let fetch = super::fetch::Fetch::new(&self.settings, url)?;
+        let snapshot = self.begin(caller, id, SnapshotOrigin::Url).await?;
+        let snapshots = self.clone();
+        let task = tokio::spawn(async move {
+            let (sender, receiver) = channel();
+            let fetched = async {
+                let fetched = fetch.run(&sender).await;
+                // Without the end, the receiver drops what came.
+                if fetched.is_ok() {
+                    let _ = sender.send(Piece::End).await;
+                }
+                drop(sender);
+                fetched
+            };
+            let (fetched, received) = tokio::join!(fetched, snapshots.receive(snapshot, receiver));
+            match (fetched, received) {
+                (Err(error), Err(SnapshotError::Incomplete)) => Err(error.into()),
+                (_, received) => received,
+            }
+        });
+        task.await.unwrap_or(Err(SnapshotError::Incomplete))
+    }
+
+    async fn begin(
+        &self,
+        caller: &Caller,
+        id: SnapshotId,
+        origin: SnapshotOrigin,
+    ) -> Result<Snapshot, SnapshotError> {
+        let snapshot = self.fresh(caller, id, SnapshotStatus::Uploading, None);
+        let row = snapshot.clone();
+        let is_new = self.records.write(move |tx| Records::insert_snapshot(tx, &row, origin)).await?;
+        if is_new {
+            Ok(snapshot)
+        } else {
+            Err(SnapshotError::Exists { id: snapshot.id, tenant: snapshot.tenant_name })
+        }
+    }
+
+    async fn receive(
+        &self,
+        snapshot: Snapshot,
+        receiver: Receiver,
+    ) -> Result<serde_json::Map<String, Value>, SnapshotError> {
+        let snapshots = self.clone();
+        let row = snapshot.clone();
+        let kept = tokio::task::spawn_blocking(move || snapshots.keep(&row, receiver))
+            .await
+            .unwrap_or(Err(SnapshotError::Incomplete));
+        let (tenant, id) = (snapshot.tenant_name.clone(), snapshot.id.clone());
+        match kept {
+            Ok(facts) => {
+                self.records
+                    .write(move |tx| {
+                        let status = SnapshotStatus::Uploaded;
+                        Records::set_snapshot_status(tx, &tenant, &id, status, "", Some(&facts))?;
+                        view(tx, &tenant, &id, None)?.ok_or(SnapshotError::NotFound(id))
+                    })
+                    .await
+            }
+            Err(error) => {
+                self.records.write(move |tx| Records::delete_snapshot(tx, &tenant, &id)).await?;
+                Err(error)
+            }
+        }
+    }
+
+    fn keep(&self, snapshot: &Snapshot, mut receiver: Receiver) -> Result<ArchiveFacts, SnapshotError> {
+        let mut partial = self.store.begin(self.records.boot())?;
+        let mut hash = Sha256::new();
+        let mut size_bytes: u64 = 0;
+        loop {
+            match receiver.0.blocking_recv() {
+                Some(Piece::Bytes(bytes)) => {
+                    size_bytes += bytes.len() as u64;
+                    if size_bytes > self.settings.max_upload_bytes {
+                        return Err(SnapshotError::TooLong(self.settings.max_upload_bytes));
+                    }
+                    hash.update(&bytes);
+                    partial.as_file_mut().write_all(&bytes).map_err(no_space)?;
+                }
+                Some(Piece::End) => break,
+                None => return Err(SnapshotError::Incomplete),
+            }
+        }
+        if size_bytes == 0 {
+            return Err(SnapshotError::NotAnArchive("it is empty".to_owned()));
+        }
+        partial.as_file_mut().seek(SeekFrom::Start(0))?;
+        let archive = Archive::open(partial.as_file().try_clone()?, self.settings.limits.clone()).map_err(refused)?;
+        let contents = match archive.format() {
+            Format::Lifeboat1 => {
+                // A damaged archive of ours is refused while its sender can still send it again.
+                archive.verify(&mut |_, _| ControlFlow::Continue(())).map_err(refused)?;
+                let counts = archive.manifest().map(|manifest| &manifest.counts);
+                let options = archive.metadata().lifeboat.as_ref().map(|ours| ours.options);
+                json!({ "counts": counts, "options": options })
+            }
+            Format::Foreign { snapshot_version } => json!({ "snapshot_version": snapshot_version }),
+        };
+        let verified_at = matches!(archive.format(), Format::Lifeboat1).then(Timestamp::now);
+        drop(archive);
+        self.store.keep(partial, snapshot.archive_file)?;
+        Ok(ArchiveFacts { size_bytes, sha256: hex::encode(hash.finalize()), contents, verified_at })
+    }
+}
+
+fn refused(error: ArchiveError) -> SnapshotError {
+    if error.is_refusal() { SnapshotError::NotAnArchive(error.to_string()) } else { SnapshotError::Archive(error) }
+}
+
+fn no_space(error: std::io::Error) -> SnapshotError {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        SnapshotError::NoSpace("there is no space left for the archive: nothing was kept".to_owned())
+    } else {
+        error.into()
+    }
+}
