@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::connection::{Call, Service};
 use super::error::CliError;
 use super::output::{field, note};
-use super::progress::Phases;
+use super::progress::{self, Phases};
 
 /// How long a service that has answered before is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -90,7 +90,7 @@ pub fn outcome(doing: &str, execution: &Value) -> Result<(), CliError> {
 }
 
 fn is_ended(execution: &Value) -> bool {
-    matches!(execution["status"].as_str(), Some("terminated" | "failed" | "cancelled"))
+    execution["status"].as_str().is_some_and(|status| progress::END.contains(&status))
 }
 
 fn how_to_go_on(id: &str) -> String {
