@@ -180,10 +180,10 @@ fn tail(service: &Service, output: &Output, id: &str, events_only: bool) -> Resu
         // `| head` has seen what it wanted.
         return Ok(());
     }
-    let ended = followed?;
     if output.is_json() {
         output.line("]");
     }
+    let ended = followed?;
     follow::outcome(&format!("run execution `{id}` ({})", field(&ended, "workflow_id")), &ended)
 }
 

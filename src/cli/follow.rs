@@ -12,9 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::connection::{Call, Service};
 use super::error::CliError;
 use super::output::{field, note};
-use super::progress::Phases;
+use super::progress::{self, Phases};
 
-/// How long a service that is gone is waited for: it may be starting again.
+/// How long a service that has answered before is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub fn wait(service: &Service, id: &str, label: &str) -> Result<Value, CliError>
 /// What `each` does after the last reading sees everything that the execution did.
 ///
 /// # Errors
-/// Where the service does not know the execution, or gives no answer for two minutes.
+/// Where the service does not know the execution, or gives no answer at first or later for two minutes.
 pub fn follow(
     service: &Service,
     id: &str,
@@ -46,17 +46,19 @@ pub fn follow(
 ) -> Result<Value, CliError> {
     announce_on_interrupt(id)?;
     let mut pause = FIRST_PAUSE;
-    let mut silent_since: Option<Instant> = None;
+    let mut last_answer: Option<Instant> = None;
+    let mut is_told = false;
     loop {
         let call = Call::get(format!("follow execution `{id}`"), &["executions", id]);
         let reading = service.call(call).and_then(|execution| each(&execution).map(|()| execution));
         match reading {
             Ok(execution) if is_ended(&execution) => return Ok(execution),
-            Ok(_) => silent_since = None,
-            Err(error) if error.is_passing() => {
-                let since = *silent_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= PATIENCE {
-                    return Err(error.advising(&how_to_go_on(id)));
+            Ok(_) => (last_answer, is_told) = (Some(Instant::now()), false),
+            // It was there, so it may be starting again.
+            Err(error) if error.is_passing() && last_answer.is_some_and(|last| last.elapsed() < PATIENCE) => {
+                if !is_told {
+                    note(&format!("lifeboat: {error}; trying again for two minutes"));
+                    is_told = true;
                 }
             }
             Err(error) => return Err(error.advising(&how_to_go_on(id))),
@@ -88,7 +90,7 @@ pub fn outcome(doing: &str, execution: &Value) -> Result<(), CliError> {
 }
 
 fn is_ended(execution: &Value) -> bool {
-    matches!(execution["status"].as_str(), Some("terminated" | "failed" | "cancelled"))
+    execution["status"].as_str().is_some_and(|status| progress::END.contains(&status))
 }
 
 fn how_to_go_on(id: &str) -> String {

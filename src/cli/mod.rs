@@ -37,6 +37,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::Overrides;
+use crate::serve::ServeOptions;
+
 pub use error::{CliError, FailureKind};
 
 const EXIT_CODES: &str = "\
@@ -154,10 +157,12 @@ fn run(command: Command) -> Result<(), CliError> {
     }
 }
 
-// ---- The one call site of the service: to be connected to the start of the app. ----
-
 fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    anyhow::bail!("the service is not part of this build ({args:?})")
+    crate::serve::serve(ServeOptions {
+        config: args.config,
+        overrides: Overrides { data: args.data, listen: args.listen },
+        port_file: args.port_file,
+    })
 }
 
 fn quickstart(args: QuickstartArgs) -> anyhow::Result<()> {

@@ -3,13 +3,16 @@
 //! A reader that goes away (`| head`) is no error: what is left is not printed,
 //! and the exit code goes on telling how the operation ended.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::HumanBytes;
 use serde::Serialize;
 use serde_json::Value;
+
+/// The width of a terminal, in characters, from which on tables are fitted to it.
+const LEAST_FITTED_WIDTH: u16 = 80;
 
 /// Where a command's result goes.
 pub struct Output {
@@ -67,7 +70,8 @@ pub fn note(text: &str) {
 pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    if io::stdout().is_terminal() {
+    // In a narrow window long lines are easier to read than columns of single letters.
+    if table.width().is_some_and(|width| width >= LEAST_FITTED_WIDTH) {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
     table.set_header(header.to_vec());

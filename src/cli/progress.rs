@@ -15,6 +15,9 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// How often a bar that has nothing new to show still moves.
 const TICK: Duration = Duration::from_millis(120);
 
+/// The statuses of an execution that nothing follows.
+pub const END: [&str; 3] = ["terminated", "failed", "cancelled"];
+
 fn bar(length: Option<u64>, label: &str) -> Option<ProgressBar> {
     if !io::stderr().is_terminal() {
         return None;
@@ -111,14 +114,14 @@ impl Phases {
             (0, _) => (OPERATIONS, finished, operations),
             (_, _) => (BYTES, done, total),
         };
-        if self.said != format!("{stage}{template}") {
-            self.said = format!("{stage}{template}");
-            // The speed of one phase says nothing of the next.
-            bar.reset();
-            set_style(bar, template);
-        }
         bar.set_length(length);
         bar.set_position(position);
+        if self.said != format!("{stage}{template}") {
+            self.said = format!("{stage}{template}");
+            set_style(bar, template);
+            // The speed of one phase says nothing of the next.
+            bar.reset_eta();
+        }
         bar.set_message(stage);
     }
 
@@ -138,6 +141,8 @@ impl Phases {
         stage.clone_into(&mut self.said);
         let count = match (bytes, operations) {
             ((0, 0), (0, 0)) => String::new(),
+            // How far it was when it ended is no progress any more.
+            _ if END.contains(&stage) => String::new(),
             ((0, 0), (finished, all)) => format!(", {finished} of {all} operations"),
             ((done, 0), _) => format!(", {}", HumanBytes(done)),
             ((done, total), _) => format!(", {} of {}", HumanBytes(done), HumanBytes(total)),
@@ -159,6 +164,7 @@ pub fn stage(execution: &Value) -> String {
     let (status, phase) = (field(execution, "status"), field(execution, "phase"));
     match (status.as_str(), phase.as_str()) {
         (_, "") => status,
+        (end, _) if END.contains(&end) => status,
         ("started", phase) => phase.to_owned(),
         (status, phase) => format!("{status}, {phase}"),
     }
