@@ -27,7 +27,9 @@ use crate::worker::{Recovered, SnapshotWorker, WorkerSettings, recover};
 pub enum AppError {
     #[error("failed to make or use the data folder `{folder}`")]
     Folder { folder: PathBuf, source: io::Error },
-    #[error("the data folder `{0}` is in use by another lifeboat: stop that one, or name another folder with --data")]
+    #[error(
+        "the data folder `{0}` is in use by another lifeboat: stop that one, or name another folder with --data"
+    )]
     InUse(PathBuf),
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -129,17 +131,7 @@ impl Service {
             idle_seconds: config.url_fetch.idle_seconds,
         };
         let snapshots = Snapshots::new(records.clone(), engine.clone(), store, snapshot_settings);
-        Ok(Self {
-            access,
-            manager,
-            records,
-            engine,
-            snapshots,
-            config,
-            recovered,
-            first_start,
-            _lock: lock,
-        })
+        Ok(Self { access, manager, records, engine, snapshots, config, recovered, first_start, _lock: lock })
     }
 
     /// Whether every caller is taken for `admin`: a setting that the start allows on loopback only.
@@ -249,9 +241,7 @@ fn recipients(config: &Config) -> Result<Vec<Recipient>, AppError> {
         .recipients
         .iter()
         .map(|recipient| {
-            recipient
-                .parse()
-                .map_err(|source| AppError::Recipient { recipient: recipient.clone(), source })
+            recipient.parse().map_err(|source| AppError::Recipient { recipient: recipient.clone(), source })
         })
         .collect()
 }

@@ -5,6 +5,8 @@
 mod password;
 mod throttle;
 mod token;
+mod tokens;
+mod users;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,6 +24,8 @@ use crate::records::{Records, RecordsError, User};
 pub use password::{PasswordError, hash_password, random_password};
 pub use throttle::Throttle;
 pub use token::{TokenText, TokenView};
+pub use tokens::TOKENS;
+pub use users::{NewUser, TENANTS, USERS, UserChange};
 
 /// How long a password that was found right is not hashed again.
 const REMEMBER: Duration = Duration::from_secs(300);

@@ -211,6 +211,7 @@ impl From<ManagerError> for ApiError {
             ManagerError::BlueprintInUse(_) => ErrorCode::BlueprintInUse,
             ManagerError::PluginInUse(_) => ErrorCode::PluginInUse,
             ManagerError::ExistingRunningExecution(_) => ErrorCode::ExistingRunningExecution,
+            ManagerError::Forbidden(_) => ErrorCode::Forbidden,
             ManagerError::IllegalAction(_) => ErrorCode::IllegalAction,
             ManagerError::NonexistentWorkflow(_) => ErrorCode::NonexistentWorkflow,
             ManagerError::IllegalExecutionParameters(_) => ErrorCode::IllegalExecutionParameters,

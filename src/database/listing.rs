@@ -69,11 +69,11 @@ pub struct Collection {
 }
 
 impl Collection {
-    fn column(&self, name: &str) -> Option<&'static Column> {
+    pub(super) fn column(&self, name: &str) -> Option<&'static Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    fn allowed(&self) -> String {
+    pub(super) fn allowed(&self) -> String {
         let names: Vec<String> = self.columns.iter().map(|column| format!("'{}'", column.name)).collect();
         format!("[{}]", names.join(", "))
     }
@@ -159,7 +159,8 @@ impl Scope {
 impl Scope {
     /// The scope as one SQL condition and the parameters that its `?` take, for statements that are no lists.
     pub fn into_sql(self) -> (String, Vec<SqlValue>) {
-        let condition = if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") };
+        let condition =
+            if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") };
         (condition, self.parameters)
     }
 }
@@ -341,7 +342,7 @@ fn filter_value(kind: ColumnKind, text: &str) -> SqlValue {
     }
 }
 
-fn quoted(names: &[&str]) -> String {
+pub(super) fn quoted(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
     format!("[{}]", names.join(", "))
 }

@@ -3,6 +3,7 @@
 //! Knows no table. Whoever owns a file brings its migrations and its SQL.
 
 mod listing;
+mod values;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 pub use listing::{
     Collection, Column, ColumnKind, Filter, ListError, ListQuery, Page, Scope, Sort, list, row_object, text,
 };
+pub use values::list_values;
 
 /// How many threads read beside the writer.
 const READERS: usize = 4;

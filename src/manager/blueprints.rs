@@ -13,7 +13,9 @@ use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
 use crate::executions::table;
 use crate::model::{BlobId, Caller, EntityId, Execution, ExecutionId, Timestamp, Visibility, Workflow};
 
-use super::entities::{self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, new_execution};
+use super::entities::{
+    self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, new_execution,
+};
 use super::{Manager, ManagerError, StoredBlob};
 
 /// The main file where none is named.
@@ -199,7 +201,11 @@ impl Manager {
         let is_invalid = blueprint["state"] == "failed_parsing";
         let (caller, id) = (caller.clone(), id.to_owned());
         self.write(move |tx| drop_failed(tx, &caller, &id)).await?;
-        Err(if is_invalid { ManagerError::InvalidBlueprint(reason) } else { ManagerError::BadParameters(reason) })
+        Err(if is_invalid {
+            ManagerError::InvalidBlueprint(reason)
+        } else {
+            ManagerError::BadParameters(reason)
+        })
     }
 
     /// Removes a blueprint, and answers what it was. `force` removes it although other blueprints import it.
@@ -237,7 +243,8 @@ impl Manager {
         let (caller, id) = (caller.clone(), id.to_owned());
         let (blob, name) = self
             .read(move |connection| {
-                let blueprint = find(connection, &BLUEPRINT, &caller, &id, Some(vec!["tenant_name".to_owned()]))?;
+                let blueprint =
+                    find(connection, &BLUEPRINT, &caller, &id, Some(vec!["tenant_name".to_owned()]))?;
                 Ok(connection.query_row(
                     "SELECT archive_blob, archive_name FROM blueprints WHERE tenant_name = ? AND id = ?",
                     (blueprint["tenant_name"].as_str(), &id),
@@ -308,8 +315,10 @@ fn drop_failed(tx: &Transaction<'_>, caller: &Caller, id: &str) -> Result<(), Ma
 fn check_unused(connection: &Connection, caller: &Caller, id: &str, force: bool) -> Result<(), ManagerError> {
     let tenant = caller.tenant.as_str();
     let names = |sql: &str| -> Result<Vec<String>, ManagerError> {
-        let names =
-            connection.prepare_cached(sql)?.query_map((tenant, id), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let names = connection
+            .prepare_cached(sql)?
+            .query_map((tenant, id), |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
         Ok(names)
     };
     // Deployments of other tenants use it only while it is global, and then its id is unique.
@@ -370,8 +379,9 @@ pub(super) fn plan_of(connection: &Connection, tenant: &str, id: &str) -> Result
         .optional()?;
     match found {
         None => Err(BLUEPRINT.not_found(id)),
-        Some((state, Some(plan))) if state == "uploaded" => serde_json::from_str(&plan)
-            .map_err(|_| ManagerError::InvalidBlueprint(format!("the kept plan of blueprint `{id}` is damaged"))),
+        Some((state, Some(plan))) if state == "uploaded" => serde_json::from_str(&plan).map_err(|_| {
+            ManagerError::InvalidBlueprint(format!("the kept plan of blueprint `{id}` is damaged"))
+        }),
         Some((state, _)) => Err(ManagerError::InvalidBlueprint(format!(
             "Blueprint `{id}` is in state `{state}`; deployments can be created once it is `uploaded`"
         ))),

@@ -11,7 +11,9 @@ use crate::model::{Caller, EntityId, Timestamp, Visibility, Workflow};
 
 use super::blueprint::{DeploymentError, DeploymentPlan, evaluate_outputs, plan_deployment};
 use super::blueprints::plan_of;
-use super::entities::{self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, new_execution};
+use super::entities::{
+    self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, new_execution,
+};
 use super::nodes::{instances_of, nodes_of};
 use super::{Manager, ManagerError};
 
@@ -104,7 +106,11 @@ pub const DEPLOYMENTS: Collection = Collection {
         Column::text("site_name"),
         Column::text("create_execution"),
         Column::expression("latest_execution", latest_execution!("e.id"), ColumnKind::Text),
-        Column::expression("latest_execution_workflow_id", latest_execution!("e.workflow_id"), ColumnKind::Text),
+        Column::expression(
+            "latest_execution_workflow_id",
+            latest_execution!("e.workflow_id"),
+            ColumnKind::Text,
+        ),
         Column::expression("latest_execution_status", execution_status!(), ColumnKind::Text),
         Column::expression(
             "latest_execution_total_operations",
@@ -125,8 +131,16 @@ pub const DEPLOYMENTS: Collection = Collection {
             ColumnKind::Text,
         ),
         Column::json("resource_tags"),
-        Column::expression("unavailable_instances", count_instances!("i.is_status_check_ok = 0"), ColumnKind::Integer),
-        Column::expression("drifted_instances", count_instances!("i.has_configuration_drift = 1"), ColumnKind::Integer),
+        Column::expression(
+            "unavailable_instances",
+            count_instances!("i.is_status_check_ok = 0"),
+            ColumnKind::Integer,
+        ),
+        Column::expression(
+            "drifted_instances",
+            count_instances!("i.has_configuration_drift = 1"),
+            ColumnKind::Integer,
+        ),
         Column::text("tenant_name"),
         Column::text("created_by"),
         RESOURCE_AVAILABILITY,
@@ -225,7 +239,8 @@ impl Manager {
         new: NewDeployment,
     ) -> Result<Map<String, Value>, ManagerError> {
         let id = EntityId::parse("deployment_id", &new.id)?;
-        let (tenant, blueprint, inputs) = (caller.tenant.clone(), new.blueprint_id.clone(), new.inputs.clone());
+        let (tenant, blueprint, inputs) =
+            (caller.tenant.clone(), new.blueprint_id.clone(), new.inputs.clone());
         // Planned outside of the transaction that writes: it may take a while. The ids of instances are only tried.
         let plan = self
             .read(move |connection| {
@@ -266,7 +281,8 @@ impl Manager {
             locate(tx, &DEPLOYMENT, &caller, &id)?;
             check_idle(tx, &caller, &id, options.force)?;
             let deployment = find(tx, &DEPLOYMENT, &caller, &id, None)?;
-            let parameters = json!({ "deployment_id": id, "force": options.force, "delete_logs": options.delete_logs });
+            let parameters =
+                json!({ "deployment_id": id, "force": options.force, "delete_logs": options.delete_logs });
             let mut execution = new_execution(
                 &caller,
                 Workflow::DeleteDeploymentEnvironment,
@@ -330,7 +346,9 @@ impl Manager {
         self.write(move |tx| {
             for table in ["nodes", "node_instances"] {
                 tx.execute(
-                    &format!("UPDATE {table} SET visibility = ?3 WHERE tenant_name = ?1 AND deployment_id = ?2"),
+                    &format!(
+                        "UPDATE {table} SET visibility = ?3 WHERE tenant_name = ?1 AND deployment_id = ?2"
+                    ),
                     (tenant.as_str(), &id, visibility.as_str()),
                 )?;
             }
@@ -356,7 +374,12 @@ impl Manager {
         self.evaluated(caller, id, "capabilities").await
     }
 
-    async fn evaluated(&self, caller: &Caller, id: &str, section: &'static str) -> Result<Value, ManagerError> {
+    async fn evaluated(
+        &self,
+        caller: &Caller,
+        id: &str,
+        section: &'static str,
+    ) -> Result<Value, ManagerError> {
         let (caller, id) = (caller.clone(), id.to_owned());
         self.read(move |connection| {
             let include = vec![section.to_owned(), "tenant_name".to_owned()];
@@ -376,7 +399,8 @@ impl Manager {
 /// A new node instance's id for the name of its node: eight random letters and digits make a repetition unlikely.
 pub(super) fn new_instance_id(name: &str) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    let random: String = (0..8).map(|_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())])).collect();
+    let random: String =
+        (0..8).map(|_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())])).collect();
     format!("{name}_{random}")
 }
 

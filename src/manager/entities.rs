@@ -95,7 +95,12 @@ pub(super) fn find(
 }
 
 /// The row of an entity that the caller may change.
-pub(super) fn locate(connection: &Connection, kind: &Kind, caller: &Caller, id: &str) -> Result<i64, ManagerError> {
+pub(super) fn locate(
+    connection: &Connection,
+    kind: &Kind,
+    caller: &Caller,
+    id: &str,
+) -> Result<i64, ManagerError> {
     let (condition, parameters) = writable(caller).into_sql();
     let sql = format!("SELECT number FROM {} WHERE {} = ? AND {condition}", kind.collection.table, kind.key);
     connection
@@ -137,7 +142,9 @@ fn set_visibility(
     let number = locate(tx, kind, caller, id)?;
     let (table, key) = (kind.collection.table, kind.key);
     let before: String =
-        tx.query_row(&format!("SELECT visibility FROM {table} WHERE number = ?"), [number], |row| row.get(0))?;
+        tx.query_row(&format!("SELECT visibility FROM {table} WHERE number = ?"), [number], |row| {
+            row.get(0)
+        })?;
     if Visibility::parse(&before).is_some_and(|before| before > visibility) {
         return Err(ManagerError::IllegalAction(format!(
             "Can't set the visibility of `{id}` because it already has wider visibility"
@@ -153,12 +160,19 @@ fn set_visibility(
             "Can't set the visibility of `{id}` to global because it also exists in other tenants"
         )));
     }
-    tx.execute(&format!("UPDATE {table} SET visibility = ?2 WHERE number = ?1"), (number, visibility.as_str()))?;
+    tx.execute(
+        &format!("UPDATE {table} SET visibility = ?2 WHERE number = ?1"),
+        (number, visibility.as_str()),
+    )?;
     Ok(())
 }
 
 /// The record of a job that the caller asks for now.
-pub(super) fn new_execution(caller: &Caller, workflow: Workflow, parameters: Map<String, Value>) -> Execution {
+pub(super) fn new_execution(
+    caller: &Caller,
+    workflow: Workflow,
+    parameters: Map<String, Value>,
+) -> Execution {
     Execution {
         id: ExecutionId::new(),
         workflow,
@@ -181,7 +195,11 @@ pub(super) fn new_execution(caller: &Caller, workflow: Workflow, parameters: Map
 ///
 /// # Errors
 /// What is neither.
-pub(super) fn labels(caller_name: &str, given: &[Value], of_plan: &Map<String, Value>) -> Result<Value, ManagerError> {
+pub(super) fn labels(
+    caller_name: &str,
+    given: &[Value],
+    of_plan: &Map<String, Value>,
+) -> Result<Value, ManagerError> {
     let now = Timestamp::now().to_string();
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut add = |key: &str, value: &Value| {

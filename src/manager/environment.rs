@@ -73,9 +73,10 @@ fn progress(finished_operations: u64) -> Progress {
 /// What a job says of an error: the caller's faults in their own words, ours only that they happened.
 pub(super) fn told(error: ManagerError) -> JobError {
     match &error {
-        ManagerError::Database(_) | ManagerError::Generation(_) | ManagerError::Vault(_) | ManagerError::Io(_) => {
-            JobError::internal("the embedded manager failed", &error)
-        }
+        ManagerError::Database(_)
+        | ManagerError::Generation(_)
+        | ManagerError::Vault(_)
+        | ManagerError::Io(_) => JobError::internal("the embedded manager failed", &error),
         _ => JobError::Failed(error.to_string()),
     }
 }
@@ -93,8 +94,8 @@ fn planned(connection: &Connection, execution: &Execution) -> Result<DeploymentP
     let (blueprint, inputs) = row.ok_or(ManagerError::NotFound { noun: "Deployment", id: deployment })?;
     let inputs: Map<String, Value> = serde_json::from_str(&inputs).unwrap_or_default();
     let plan = plan_of(connection, tenant, &blueprint)?;
-    let mut taken =
-        connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM node_instances WHERE tenant_name = ? AND id = ?)")?;
+    let mut taken = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM node_instances WHERE tenant_name = ? AND id = ?)")?;
     let mut ids = |name: &str| loop {
         let id = new_instance_id(name);
         // An id that can't be looked up is judged by the insertion.

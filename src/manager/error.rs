@@ -36,6 +36,8 @@ pub enum ManagerError {
     #[error("{0}")]
     IllegalAction(String),
     #[error("{0}")]
+    Forbidden(String),
+    #[error("{0}")]
     Conflict(String),
     #[error("{0}")]
     NonexistentWorkflow(String),

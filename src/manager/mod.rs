@@ -3,6 +3,7 @@
 //! Knows no HTTP and no archive. Its state is read by many at once; every change goes through [`Manager::write`],
 //! which a restore can close.
 
+mod agents;
 mod blobs;
 pub mod blueprint;
 mod blueprints;
@@ -12,11 +13,16 @@ mod environment;
 mod error;
 mod generation;
 mod incoming;
+mod inventory;
 mod nodes;
+mod plugins;
 pub mod schema;
 mod scope;
+mod secrets;
+mod tenants;
 mod upload;
 mod vault;
+mod wagon;
 mod workflows;
 
 use std::path::Path;
@@ -28,6 +34,7 @@ use rusqlite::{Connection, Transaction};
 
 use crate::model::{TenantName, Timestamp};
 
+pub use agents::{AGENTS, AgentChange};
 pub use blobs::{Blobs, Pin, StoredBlob};
 pub use blueprints::{BLUEPRINTS, Download, NewBlueprint};
 pub use deployments::{DEPLOYMENTS, DeleteDeployment, DeploymentChange, NewDeployment};
@@ -35,8 +42,11 @@ pub use environment::{run_create_deployment_environment, run_delete_deployment_e
 pub use error::ManagerError;
 pub use generation::{Generation, GenerationError, Generations};
 pub use incoming::Incoming;
+pub use inventory::{Counts, Difference, Inventory};
 pub use nodes::{InstanceChange, NODE_INSTANCES, NODES};
+pub use plugins::{NewPlugin, PLUGINS};
 pub use scope::{visible, writable};
+pub use secrets::{NewSecret, SECRETS, SecretChange};
 pub use upload::run_upload_blueprint;
 pub use vault::{Place, Vault, VaultError};
 pub use workflows::{StartOptions, run_deployment_workflow};
@@ -151,6 +161,14 @@ impl Manager {
     {
         let manager = self.clone();
         self.current().database.write_blocking(move |tx| manager.check_open().and_then(|()| work(tx)))
+    }
+
+    /// How many entities there are, as of the moment that the connection sees.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn inventory_blocking(&self, connection: &Connection) -> Result<Inventory, ManagerError> {
+        Inventory::read(connection)
     }
 
     // The flag is read on the writer's thread: after `close` has drained that thread, nothing that began before can

@@ -48,8 +48,16 @@ pub const NODES: Collection = Collection {
         Column::json("plugins"),
         Column::json("plugins_to_install"),
         Column::json("relationships"),
-        Column::expression("unavailable_instances", count_instances!("i.is_status_check_ok = 0"), ColumnKind::Integer),
-        Column::expression("drifted_instances", count_instances!("i.has_configuration_drift = 1"), ColumnKind::Integer),
+        Column::expression(
+            "unavailable_instances",
+            count_instances!("i.is_status_check_ok = 0"),
+            ColumnKind::Integer,
+        ),
+        Column::expression(
+            "drifted_instances",
+            count_instances!("i.has_configuration_drift = 1"),
+            ColumnKind::Integer,
+        ),
         Column::text("visibility"),
         Column::text("tenant_name"),
         Column::text("created_by"),
@@ -211,7 +219,11 @@ impl Manager {
 }
 
 /// All nodes of a deployment.
-pub(super) fn nodes_of(connection: &Connection, tenant: &str, deployment: &str) -> Result<Vec<Value>, ManagerError> {
+pub(super) fn nodes_of(
+    connection: &Connection,
+    tenant: &str,
+    deployment: &str,
+) -> Result<Vec<Value>, ManagerError> {
     all_of(connection, &NODES, tenant, deployment)
 }
 
@@ -230,7 +242,8 @@ fn all_of(
     tenant: &str,
     deployment: &str,
 ) -> Result<Vec<Value>, ManagerError> {
-    let scope = Scope::everything().and("tenant_name = ? AND deployment_id = ?", [text(tenant), text(deployment)]);
+    let scope =
+        Scope::everything().and("tenant_name = ? AND deployment_id = ?", [text(tenant), text(deployment)]);
     let query = ListQuery { size: u64::MAX, ..ListQuery::default() };
     let page = list(connection, collection, &query, &scope)?;
     Ok(page.items.into_iter().map(Value::Object).collect())

@@ -56,7 +56,10 @@ fn upload(manager: &Manager, job: &Job, blob: &BlobId, main_file: &str) -> Resul
     let id = job.execution().id;
     set_state(manager, id, "extracting").map_err(stopped)?;
     let open = || {
-        manager.blobs().read(blob).map_err(|error| stopped(JobError::internal("failed to read the archive", &error)))
+        manager
+            .blobs()
+            .read(blob)
+            .map_err(|error| stopped(JobError::internal("failed to read the archive", &error)))
     };
     let unreadable = |error: BlueprintError| Failure { state: "failed_extracting", error: refusal(&error) };
     let limits = ArchiveLimits::default();
@@ -67,7 +70,8 @@ fn upload(manager: &Manager, job: &Job, blob: &BlobId, main_file: &str) -> Resul
     set_state(manager, id, "parsing").map_err(stopped)?;
     let blueprint = parse(&files, main_file).map_err(|error| {
         // A main file that is not there is the caller's parameter, not the blueprint's fault.
-        let state = if error.code() == "invalid_blueprint_error" { "failed_parsing" } else { "failed_extracting" };
+        let state =
+            if error.code() == "invalid_blueprint_error" { "failed_parsing" } else { "failed_extracting" };
         Failure { state, error: refusal(&error) }
     })?;
     if holds_key_material {
@@ -101,13 +105,21 @@ fn refusal(error: &BlueprintError) -> JobError {
 fn set_state(manager: &Manager, id: ExecutionId, state: &'static str) -> Result<(), JobError> {
     manager
         .write_blocking(move |tx| {
-            tx.execute("UPDATE blueprints SET state = ?2 WHERE upload_execution_id = ?1", (id.to_string(), state))?;
+            tx.execute(
+                "UPDATE blueprints SET state = ?2 WHERE upload_execution_id = ?1",
+                (id.to_string(), state),
+            )?;
             Ok(())
         })
         .map_err(|error| JobError::internal("failed to change the blueprint's state", &error))
 }
 
-fn keep(manager: &Manager, job: &Job, blueprint: &Blueprint, holds_key_material: bool) -> Result<(), JobError> {
+fn keep(
+    manager: &Manager,
+    job: &Job,
+    blueprint: &Blueprint,
+    holds_key_material: bool,
+) -> Result<(), JobError> {
     let failed = |error: ManagerError| JobError::internal("failed to keep the blueprint's plan", &error);
     let id = job.execution().id;
     let caller_name = job.execution().created_by.to_string();
@@ -142,7 +154,9 @@ fn keep(manager: &Manager, job: &Job, blueprint: &Blueprint, holds_key_material:
 
 fn labels_of(connection: &Connection, id: ExecutionId) -> Result<Option<Vec<Value>>, ManagerError> {
     let labels: Option<String> = connection
-        .query_row("SELECT labels FROM blueprints WHERE upload_execution_id = ?", [id.to_string()], |row| row.get(0))
+        .query_row("SELECT labels FROM blueprints WHERE upload_execution_id = ?", [id.to_string()], |row| {
+            row.get(0)
+        })
         .optional()?;
     Ok(labels.map(|labels| serde_json::from_str(&labels).unwrap_or_default()))
 }

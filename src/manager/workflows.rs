@@ -46,7 +46,8 @@ impl Manager {
         parameters: Map<String, Value>,
         options: StartOptions,
     ) -> Result<Execution, ManagerError> {
-        let (caller, deployment, workflow) = (caller.clone(), deployment_id.to_owned(), workflow_id.to_owned());
+        let (caller, deployment, workflow) =
+            (caller.clone(), deployment_id.to_owned(), workflow_id.to_owned());
         self.write(move |tx| {
             let number = locate(tx, &DEPLOYMENT, &caller, &deployment)?;
             let (blueprint, workflows): (String, String) = tx.query_row(
@@ -85,7 +86,9 @@ impl Manager {
 fn definition_of(workflows: &str, deployment: &str, name: &str) -> Result<Value, ManagerError> {
     let workflows: Vec<Value> = serde_json::from_str(workflows).unwrap_or_default();
     workflows.into_iter().find(|workflow| workflow["name"] == name).ok_or_else(|| {
-        ManagerError::NonexistentWorkflow(format!("Workflow {name} does not exist in deployment {deployment}"))
+        ManagerError::NonexistentWorkflow(format!(
+            "Workflow {name} does not exist in deployment {deployment}"
+        ))
     })
 }
 
@@ -125,7 +128,9 @@ fn merged_parameters(
     for (name, value) in &given {
         let of_type = declared.get(name).and_then(|declaration| declaration["type"].as_str());
         if let Some(of_type) = of_type.filter(|of_type| !is_of_type(value, of_type)) {
-            problems.push(format!("Workflow \"{workflow}\": the value of parameter `{name}` has to be of type {of_type}"));
+            problems.push(format!(
+                "Workflow \"{workflow}\": the value of parameter `{name}` has to be of type {of_type}"
+            ));
         }
     }
     if !problems.is_empty() {
@@ -206,7 +211,12 @@ fn run_steps(manager: &Manager, job: &Job, steps: &[LifecycleStep]) -> JobResult
     });
     for (finished_operations, step) in (0..).zip(steps) {
         job.check()?;
-        job.progress(Progress { phase: "running", finished_operations, total_operations, ..Progress::default() });
+        job.progress(Progress {
+            phase: "running",
+            finished_operations,
+            total_operations,
+            ..Progress::default()
+        });
         tell(job, step, step.message_before.as_deref());
         apply(manager, job, step, step.state_before)?;
         if step.has_operation {
@@ -264,7 +274,12 @@ fn tell(job: &Job, step: &LifecycleStep, message: Option<&str>) {
     }
 }
 
-fn apply(manager: &Manager, job: &Job, step: &LifecycleStep, state: Option<&'static str>) -> Result<(), JobError> {
+fn apply(
+    manager: &Manager,
+    job: &Job,
+    step: &LifecycleStep,
+    state: Option<&'static str>,
+) -> Result<(), JobError> {
     let Some(state) = state.filter(|_| !job.execution().is_dry_run) else { return Ok(()) };
     let (tenant, instance) = (job.execution().tenant_name.clone(), step.node_instance_id.clone());
     manager
@@ -287,9 +302,11 @@ pub(super) fn refresh_availability(
     deployment: &str,
 ) -> Result<(), ManagerError> {
     let kept: Option<String> = tx
-        .query_row("SELECT workflows FROM deployments WHERE tenant_name = ? AND id = ?", (tenant, deployment), |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT workflows FROM deployments WHERE tenant_name = ? AND id = ?",
+            (tenant, deployment),
+            |row| row.get(0),
+        )
         .optional()?;
     let Some(kept) = kept else { return Ok(()) };
     let mut workflows: Vec<Value> = serde_json::from_str(&kept).unwrap_or_default();
@@ -307,8 +324,11 @@ pub(super) fn refresh_availability(
             .collect::<rusqlite::Result<_>>()?;
         Ok(values)
     };
-    let nodes =
-        read("SELECT type_hierarchy FROM nodes WHERE tenant_name = ? AND deployment_id = ?", "type_hierarchy", true)?;
+    let nodes = read(
+        "SELECT type_hierarchy FROM nodes WHERE tenant_name = ? AND deployment_id = ?",
+        "type_hierarchy",
+        true,
+    )?;
     let instances =
         read("SELECT state FROM node_instances WHERE tenant_name = ? AND deployment_id = ?", "state", false)?;
     for workflow in &mut workflows {

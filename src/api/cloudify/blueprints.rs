@@ -12,7 +12,8 @@ use crate::manager::NewBlueprint;
 use crate::model::{Caller, Visibility};
 
 use super::permissions::{
-    BLUEPRINT_DELETE, BLUEPRINT_DOWNLOAD, BLUEPRINT_GET, BLUEPRINT_LIST, BLUEPRINT_UPLOAD, CREATE_GLOBAL_RESOURCE,
+    BLUEPRINT_DELETE, BLUEPRINT_DOWNLOAD, BLUEPRINT_GET, BLUEPRINT_LIST, BLUEPRINT_UPLOAD,
+    CREATE_GLOBAL_RESOURCE,
 };
 use super::transfer;
 
@@ -22,7 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/blueprints").route(web::get().to(list)))
-        .service(web::resource("/blueprints/{id}").route(web::get().to(get)).route(web::put().to(upload)).route(web::patch().to(change)).route(web::delete().to(delete)))
+        .service(
+            web::resource("/blueprints/{id}")
+                .route(web::get().to(get))
+                .route(web::put().to(upload))
+                .route(web::patch().to(change))
+                .route(web::delete().to(delete)),
+        )
         .service(web::resource("/blueprints/{id}/archive").route(web::get().to(download)))
         .service(web::resource("/blueprints/{id}/set-visibility").route(web::patch().to(set_visibility)));
 }
@@ -75,7 +82,9 @@ async fn upload(
             .filter(|name| !name.is_empty())
             .map(|name| percent_decode_str(name).decode_utf8_lossy().into_owned()),
         labels: parameters.list("labels")?.unwrap_or_default(),
-        archive: upload.archive.ok_or_else(|| ApiError::bad_parameters("Missing application archive in request body"))?,
+        archive: upload
+            .archive
+            .ok_or_else(|| ApiError::bad_parameters("Missing application archive in request body"))?,
     };
     let blueprint = record(&service, caller, new, is_async).await?;
     Ok(HttpResponse::Created().json(blueprint))
@@ -104,7 +113,8 @@ async fn change(
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(BLUEPRINT_UPLOAD)?;
-    let labels = body.list("labels")?
+    let labels = body
+        .list("labels")?
         .ok_or_else(|| ApiError::bad_parameters("Missing labels in json request body"))?;
     Ok(HttpResponse::Ok().json(service.manager.set_blueprint_labels(caller, &id, &labels).await?))
 }
@@ -124,9 +134,14 @@ async fn delete(
 }
 
 /// Download a blueprint's archive, as it was uploaded.
-async fn download(auth: Auth, service: web::Data<Service>, id: web::Path<String>) -> Result<HttpResponse, ApiError> {
+async fn download(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(BLUEPRINT_DOWNLOAD)?;
-    Ok(transfer::send(service.manager.blueprint_archive(caller, &id).await?))
+    transfer::send(&request, service.manager.blueprint_archive(caller, &id).await?)
 }
 
 /// Let more callers see a blueprint.
@@ -158,7 +173,9 @@ pub(super) fn wider(auth: &Auth, body: &JsonBody) -> Result<Visibility, ApiError
 
 fn parse(auth: &Auth, text: &str, allowed: &str) -> Result<Visibility, ApiError> {
     let visibility = Visibility::parse(text).ok_or_else(|| {
-        ApiError::bad_parameters(format!("Invalid visibility: `{text}`. Valid visibility's values are: {allowed}"))
+        ApiError::bad_parameters(format!(
+            "Invalid visibility: `{text}`. Valid visibility's values are: {allowed}"
+        ))
     })?;
     if visibility == Visibility::Global {
         auth.allow(CREATE_GLOBAL_RESOURCE)?;

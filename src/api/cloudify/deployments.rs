@@ -15,7 +15,13 @@ use super::permissions::{
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/deployments").route(web::get().to(list)))
-        .service(web::resource("/deployments/{id}").route(web::get().to(get)).route(web::put().to(create)).route(web::patch().to(change)).route(web::delete().to(delete)))
+        .service(
+            web::resource("/deployments/{id}")
+                .route(web::get().to(get))
+                .route(web::put().to(create))
+                .route(web::patch().to(change))
+                .route(web::delete().to(delete)),
+        )
         .service(web::resource("/deployments/{id}/outputs").route(web::get().to(outputs)))
         .service(web::resource("/deployments/{id}/capabilities").route(web::get().to(capabilities)))
         .service(web::resource("/deployments/{id}/set-visibility").route(web::patch().to(set_visibility)))
@@ -105,7 +111,11 @@ async fn delete(
 }
 
 /// Get the values of a deployment's outputs.
-async fn outputs(auth: Auth, service: web::Data<Service>, id: web::Path<String>) -> Result<HttpResponse, ApiError> {
+async fn outputs(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(DEPLOYMENT_GET)?;
     Ok(HttpResponse::Ok().json(service.manager.deployment_outputs(caller, &id).await?))
 }
@@ -142,7 +152,9 @@ async fn set_site(
     let caller = auth.allow(DEPLOYMENT_UPDATE)?;
     let site = body.optional_text("site_name")?.map(str::to_owned);
     if site.is_none() && !body.boolean("detach_site", false)? {
-        return Err(ApiError::bad_parameters("Must provide either a `site_name` of a valid site or `detach_site` with true value for detaching the current site"));
+        return Err(ApiError::bad_parameters(
+            "Must provide either a `site_name` of a valid site or `detach_site` with true value for detaching the current site",
+        ));
     }
     let change = DeploymentChange { site_name: Some(site), ..DeploymentChange::default() };
     let deployment = service.manager.change_deployment(caller, &id, change).await?;

@@ -1,12 +1,19 @@
 //! Cloudify's API, v2 to v3.1: all versions behave as 7.0.5.
 
+mod agents;
 mod blueprints;
 mod deployments;
 mod executions;
 mod nodes;
 mod permissions;
+mod plugins;
+mod secrets;
 mod snapshots;
+mod status;
+mod tenants;
+mod tokens;
 mod transfer;
+mod users;
 
 use actix_web::web;
 use serde_json::{Map, Value};
@@ -27,15 +34,24 @@ pub fn configure(config: &mut web::ServiceConfig) {
     for version in VERSIONS {
         config.service(web::scope(&format!("/api/{version}")).configure(routes));
     }
+    // The only call that has no version in its path.
+    config.service(web::resource("/api/version").route(web::get().to(status::version)));
 }
 
 fn routes(config: &mut web::ServiceConfig) {
     config
-        .configure(snapshots::routes)
-        .configure(executions::routes)
+        .configure(agents::routes)
         .configure(blueprints::routes)
         .configure(deployments::routes)
-        .configure(nodes::routes);
+        .configure(executions::routes)
+        .configure(nodes::routes)
+        .configure(plugins::routes)
+        .configure(secrets::routes)
+        .configure(snapshots::routes)
+        .configure(status::routes)
+        .configure(tenants::routes)
+        .configure(tokens::routes)
+        .configure(users::routes);
 }
 
 /// An execution as it stands now, for the answer to the call that recorded or changed it.

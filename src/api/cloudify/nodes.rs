@@ -13,11 +13,19 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/nodes").route(web::get().to(list_nodes)))
         .service(web::resource("/node-instances").route(web::get().to(list_instances)))
-        .service(web::resource("/node-instances/{id}").route(web::get().to(get_instance)).route(web::patch().to(change_instance)));
+        .service(
+            web::resource("/node-instances/{id}")
+                .route(web::get().to(get_instance))
+                .route(web::patch().to(change_instance)),
+        );
 }
 
 /// List nodes.
-async fn list_nodes(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
+async fn list_nodes(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(NODE_LIST)?;
     let page = service.manager.nodes(caller, renamed(&listing, "node_id")?).await?;
     Ok(HttpResponse::Ok().json(page_json(page)))
@@ -33,7 +41,11 @@ fn renamed(listing: &Listing, name: &str) -> Result<crate::database::ListQuery, 
 }
 
 /// List node instances.
-async fn list_instances(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
+async fn list_instances(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(NODE_INSTANCE_LIST)?;
     let page = service.manager.node_instances(caller, listing.query(&[])?).await?;
     Ok(HttpResponse::Ok().json(page_json(page)))

@@ -29,11 +29,12 @@ pub const SECRET_GET: Permission = Permission::tenant("secret_get", USER);
 pub const SECRET_CREATE: Permission = Permission::tenant("secret_create", USER);
 pub const SECRET_UPDATE: Permission = Permission::tenant("secret_update", USER);
 pub const SECRET_DELETE: Permission = Permission::tenant("secret_delete", USER);
-pub const SECRET_EXPORT: Permission = Permission::tenant("secret_export", TenantRole::Manager);
 pub const AGENT_LIST: Permission = Permission::tenant("agent_list", VIEWER);
 pub const AGENT_GET: Permission = Permission::tenant("agent_get", VIEWER);
 pub const AGENT_CREATE: Permission = Permission::tenant("agent_create", USER);
 pub const AGENT_UPDATE: Permission = Permission::tenant("agent_update", USER);
+/// Ours: the key with which an agent's host is reached.
+pub const AGENT_KEY_FILE: Permission = Permission::tenant("agent_key_file", TenantRole::Manager);
 pub const TENANT_GET: Permission = Permission::tenant("tenant_get", TenantRole::Manager);
 pub const TENANT_CREATE: Permission = Permission::system("tenant_create");
 pub const TENANT_DELETE: Permission = Permission::system("tenant_delete");

@@ -1,12 +1,12 @@
 //! Bodies that are files, received and sent in pieces.
 
 use actix_multipart::Multipart;
-use actix_web::body::SizedStream;
-use actix_web::http::header::{self, ContentEncoding};
+use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use serde_json::{Map, Value};
 
+use crate::api::download::FileBody;
 use crate::api::{ApiError, ErrorCode, JsonBody, Listing};
 use crate::manager::{Blobs, Download, Incoming, ManagerError, StoredBlob};
 
@@ -111,12 +111,16 @@ fn too_long(limit: u64) -> ApiError {
     ApiError::new(ErrorCode::PayloadTooLarge, format!("the body is longer than {limit} bytes"))
 }
 
-/// Sends a file, with its length (the clients need it) and never packed again.
-pub(super) fn send(download: Download) -> HttpResponse {
-    let (name, size_bytes) = (download.name.replace(['"', '\\'], "_"), download.size_bytes);
-    HttpResponse::Ok()
-        .insert_header(ContentEncoding::Identity)
-        .insert_header((header::CONTENT_TYPE, "application/octet-stream"))
-        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
-        .body(SizedStream::new(size_bytes, Box::pin(download.into_stream())))
+/// Sends a file of the manager, whole or a range.
+pub(super) fn send(request: &HttpRequest, download: Download) -> Result<HttpResponse, ApiError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    let name = download.name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    FileBody {
+        file: download.file,
+        length: download.size_bytes,
+        sha256: None,
+        name,
+        content_type: "application/octet-stream",
+    }
+    .respond(request)
 }

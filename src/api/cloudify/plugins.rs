@@ -1,0 +1,100 @@
+//! `/plugins`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
+use crate::app::Service;
+use crate::manager::NewPlugin;
+
+use super::blueprints::{visibility, wider};
+use super::permissions::{PLUGIN_DELETE, PLUGIN_DOWNLOAD, PLUGIN_GET, PLUGIN_LIST, PLUGIN_UPLOAD};
+use super::transfer;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/plugins").route(web::get().to(list)).route(web::post().to(upload)))
+        .service(web::resource("/plugins/{id}").route(web::get().to(get)).route(web::delete().to(delete)))
+        .service(web::resource("/plugins/{id}/archive").route(web::get().to(download)))
+        .service(web::resource("/plugins/{id}/set-visibility").route(web::patch().to(set_visibility)));
+}
+
+/// List plugins.
+async fn list(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(PLUGIN_LIST)?;
+    let page = service.manager.plugins(caller, listing.query(&[])?).await?;
+    Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// Get a plugin.
+async fn get(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    listing: Listing,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(PLUGIN_GET)?;
+    Ok(HttpResponse::Ok().json(service.manager.plugin(caller, &id, listing.include()).await?))
+}
+
+/// Upload a plugin.
+///
+/// The body is a wagon, or a zip that holds one beside its descriptions; or `plugin_archive` in a form.
+async fn upload(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(PLUGIN_UPLOAD)?;
+    let names = ["plugin_archive", "plugin"];
+    let upload = transfer::receive(&request, payload, &listing, service.manager.blobs(), &names).await?;
+    let new = NewPlugin {
+        visibility: visibility(&auth, &upload.parameters)?,
+        title: upload.parameters.optional_text("title")?.map(str::to_owned),
+        archive: upload
+            .archive
+            .ok_or_else(|| ApiError::bad_parameters("Missing plugin archive in request body"))?,
+    };
+    Ok(HttpResponse::Created().json(service.manager.create_plugin(caller, new).await?))
+}
+
+/// Delete a plugin.
+///
+/// Refused while nodes of deployments use it, unless `force` is given.
+async fn delete(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(PLUGIN_DELETE)?;
+    let force = listing.boolean("force", false)? || body.boolean("force", false)?;
+    Ok(HttpResponse::Ok().json(service.manager.delete_plugin(caller, &id, force).await?))
+}
+
+/// Download a plugin's wagon, or with `full_archive` all that was uploaded.
+async fn download(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    listing: Listing,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(PLUGIN_DOWNLOAD)?;
+    let is_full = listing.boolean("full_archive", false)?;
+    transfer::send(&request, service.manager.plugin_archive(caller, &id, is_full).await?)
+}
+
+/// Let more callers see a plugin.
+async fn set_visibility(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(PLUGIN_UPLOAD)?;
+    let visibility = wider(&auth, &body)?;
+    Ok(HttpResponse::Ok().json(service.manager.set_plugin_visibility(caller, &id, visibility).await?))
+}

@@ -1,0 +1,129 @@
+//! `/secrets`.
+
+use actix_web::{HttpResponse, web};
+use serde_json::Value;
+
+use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
+use crate::app::Service;
+use crate::manager::{NewSecret, SecretChange};
+
+use super::blueprints::{visibility, wider};
+use super::permissions::{SECRET_CREATE, SECRET_DELETE, SECRET_GET, SECRET_LIST, SECRET_UPDATE};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/secrets").route(web::get().to(list)))
+        .service(
+            web::resource("/secrets/{key}")
+                .route(web::get().to(get))
+                .route(web::put().to(create))
+                .route(web::patch().to(change))
+                .route(web::delete().to(delete)),
+        )
+        .service(web::resource("/secrets/{key}/set-visibility").route(web::patch().to(set_visibility)));
+}
+
+/// List secrets, without their values.
+async fn list(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(SECRET_LIST)?;
+    let page = service.manager.secrets(caller, listing.query(&[])?).await?;
+    Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// Get a secret with its value.
+///
+/// The value is empty where it is hidden from the caller.
+async fn get(
+    auth: Auth,
+    service: web::Data<Service>,
+    key: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(SECRET_GET)?;
+    Ok(HttpResponse::Ok().json(service.manager.secret(caller, &key).await?))
+}
+
+/// Create a secret.
+///
+/// An existing one of this name is overwritten with `update_if_exists`, else it is a conflict.
+async fn create(
+    auth: Auth,
+    service: web::Data<Service>,
+    key: web::Path<String>,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(SECRET_CREATE)?;
+    check_plain(&body)?;
+    let new = NewSecret {
+        key: key.into_inner(),
+        value: value(&body)?.ok_or_else(|| ApiError::bad_parameters("Missing value in json request body"))?,
+        is_hidden_value: body.boolean("is_hidden_value", false)?,
+        visibility: visibility(&auth, &body)?,
+        update_if_exists: body.boolean("update_if_exists", false)?,
+    };
+    Ok(HttpResponse::Ok().json(service.manager.create_secret(caller, new).await?))
+}
+
+/// Change a secret.
+async fn change(
+    auth: Auth,
+    service: web::Data<Service>,
+    key: web::Path<String>,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(SECRET_UPDATE)?;
+    check_plain(&body)?;
+    let change = SecretChange {
+        value: value(&body)?,
+        is_hidden_value: match body.0.get("is_hidden_value") {
+            None | Some(Value::Null) => None,
+            Some(_) => Some(body.boolean("is_hidden_value", false)?),
+        },
+        visibility: match body.optional_text("visibility")? {
+            None => None,
+            Some(_) => Some(visibility(&auth, &body)?),
+        },
+    };
+    Ok(HttpResponse::Ok().json(service.manager.change_secret(caller, &key, change).await?))
+}
+
+/// Delete a secret.
+async fn delete(
+    auth: Auth,
+    service: web::Data<Service>,
+    key: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(SECRET_DELETE)?;
+    Ok(HttpResponse::Ok().json(service.manager.delete_secret(caller, &key).await?))
+}
+
+/// Let more callers see a secret.
+async fn set_visibility(
+    auth: Auth,
+    service: web::Data<Service>,
+    key: web::Path<String>,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(SECRET_UPDATE)?;
+    let visibility = wider(&auth, &body)?;
+    Ok(HttpResponse::Ok().json(service.manager.set_secret_visibility(caller, &key, visibility).await?))
+}
+
+/// The value, which an error never repeats.
+fn value(body: &JsonBody) -> Result<Option<String>, ApiError> {
+    match body.0.get("value") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(value)) => Ok(Some(value.clone())),
+        Some(_) => Err(ApiError::bad_parameters("value must be a text")),
+    }
+}
+
+fn check_plain(body: &JsonBody) -> Result<(), ApiError> {
+    for name in ["schema", "provider_name", "provider_options"] {
+        if body.0.get(name).is_some_and(|value| !value.is_null()) {
+            return Err(ApiError::bad_parameters(format!(
+                "`{name}` is not supported: the embedded manager keeps secrets that are plain texts; leave it out"
+            )));
+        }
+    }
+    Ok(())
+}

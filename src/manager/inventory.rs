@@ -1,0 +1,108 @@
+//! The inventory: how many entities of each kind there are, by tenant, and what differs between two inventories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use crate::model::TenantName;
+
+use super::ManagerError;
+
+/// The kinds that are counted: their tables, which all have a `tenant_name`.
+const KINDS: [&str; 8] =
+    ["blueprints", "deployments", "nodes", "node_instances", "plugins", "secrets", "agents", "executions"];
+/// The kinds of which a clean manager has none.
+const MADE: [&str; 5] = ["blueprints", "deployments", "plugins", "secrets", "agents"];
+
+/// Entities by kind, of one tenant or of all.
+pub type Counts = BTreeMap<String, u64>;
+
+/// How many entities a manager holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// By kind, of all tenants; `tenants` among them, `executions` those of deployments.
+    pub counts: Counts,
+    /// By kind, for each tenant.
+    pub tenants: BTreeMap<String, Counts>,
+}
+
+/// A count that is not the same in two inventories.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The tenant; none for all of them.
+    pub tenant: Option<String>,
+    /// The kind.
+    pub kind: String,
+    /// The count in the first inventory.
+    pub before: u64,
+    /// The count in the second.
+    pub after: u64,
+}
+
+impl Inventory {
+    /// Counts as of the moment that the connection sees.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn read(connection: &Connection) -> Result<Self, ManagerError> {
+        let mut inventory = Self::default();
+        let names: Vec<String> = connection
+            .prepare_cached("SELECT name FROM tenants ORDER BY name")?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        inventory.counts.insert("tenants".to_owned(), names.len() as u64);
+        for name in names {
+            let counts = KINDS.map(|kind| (kind.to_owned(), 0));
+            inventory.tenants.insert(name, Counts::from(counts));
+        }
+        for kind in KINDS {
+            let condition = if kind == "executions" { "deployment_id IS NOT NULL" } else { "1" };
+            let sql =
+                format!("SELECT tenant_name, count(*) FROM {kind} WHERE {condition} GROUP BY tenant_name");
+            let mut total = 0;
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows =
+                statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+            for row in rows {
+                let (tenant, count) = row?;
+                let count = u64::try_from(count).unwrap_or(0);
+                total += count;
+                inventory.tenants.entry(tenant).or_default().insert(kind.to_owned(), count);
+            }
+            inventory.counts.insert(kind.to_owned(), total);
+        }
+        Ok(inventory)
+    }
+
+    /// Whether nobody has made anything: no blueprint, deployment, plugin, secret or agent, and no tenant but
+    /// `default_tenant`.
+    pub fn is_clean(&self) -> bool {
+        MADE.iter().all(|kind| self.counts.get(*kind).is_none_or(|count| *count == 0))
+            && self.tenants.keys().all(|tenant| tenant == TenantName::DEFAULT)
+    }
+
+    /// What differs between this inventory and a later one; nothing where they are the same.
+    pub fn compare(&self, later: &Self) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        differ(None, &self.counts, &later.counts, &mut differences);
+        let none = Counts::new();
+        let tenants: BTreeSet<&String> = self.tenants.keys().chain(later.tenants.keys()).collect();
+        for tenant in tenants {
+            let (before, after) = (self.tenants.get(tenant), later.tenants.get(tenant));
+            differ(Some(tenant), before.unwrap_or(&none), after.unwrap_or(&none), &mut differences);
+        }
+        differences
+    }
+}
+
+fn differ(tenant: Option<&String>, before: &Counts, after: &Counts, differences: &mut Vec<Difference>) {
+    let kinds: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for kind in kinds {
+        let count = |counts: &Counts| counts.get(kind).copied().unwrap_or(0);
+        let (before, after) = (count(before), count(after));
+        if before != after {
+            differences.push(Difference { tenant: tenant.cloned(), kind: kind.clone(), before, after });
+        }
+    }
+}
