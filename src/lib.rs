@@ -12,6 +12,7 @@ pub mod failpoints;
 pub mod keys;
 pub mod manager;
 pub mod model;
+pub mod quickstart;
 pub mod records;
 pub mod serve;
 pub mod snapshots;
