@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::body::SizedStream;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use bytes::Bytes;
 use futures_util::stream;
 
@@ -38,18 +38,16 @@ struct Span {
 
 impl FileBody {
     /// The response: the whole file, one range of it, or 304 where the caller has it already. A `HEAD` gets the same
-    /// headers. Several ranges at once are answered with the whole file (RFC 9110, 14.2).
-    ///
-    /// # Errors
-    /// 416 for a range that begins past the end.
-    pub fn respond(self, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+    /// headers. Several ranges at once are answered with the whole file (RFC 9110, 14.2); one that begins past the
+    /// end, with 416 and the file's length.
+    pub fn respond(self, request: &HttpRequest) -> HttpResponse {
         let header = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
         let etag = self.sha256.as_ref().map(|hash| format!("\"{hash}\""));
         let is_known = |value: &str| etag.as_ref().is_some_and(|etag| value.split(',').any(|one| one.trim() == etag));
         if header(header::IF_NONE_MATCH).is_some_and(is_known) {
             let mut response = HttpResponse::NotModified();
             response.insert_header((header::ETAG, etag.unwrap_or_default()));
-            return Ok(response.finish());
+            return response.finish();
         }
         let may_range = header(header::IF_RANGE).is_none_or(is_known);
         let range = header(header::RANGE).filter(|_| may_range);
@@ -57,10 +55,15 @@ impl FileBody {
             None | Some(Range::Whole) => None,
             Some(Range::One(span)) => Some(span),
             Some(Range::Unsatisfiable) => {
-                return Err(ApiError::new(
+                let error = ApiError::new(
                     ErrorCode::RangeNotSatisfiable,
                     format!("the range begins past the end: the file has {} bytes", self.length),
-                ));
+                );
+                let mut response = error.error_response();
+                if let Ok(value) = header::HeaderValue::try_from(format!("bytes */{}", self.length)) {
+                    response.headers_mut().insert(header::CONTENT_RANGE, value);
+                }
+                return response;
             }
         };
         let mut response = HttpResponse::build(span.map_or(StatusCode::OK, |_| StatusCode::PARTIAL_CONTENT));
@@ -78,7 +81,7 @@ impl FileBody {
             response.insert_header((header::CONTENT_RANGE, format!("bytes {start}-{last}/{}", self.length)));
         }
         let span = span.unwrap_or(Span { start: 0, length: self.length });
-        Ok(response.body(SizedStream::new(span.length, read(Arc::new(self.file), span))))
+        response.body(SizedStream::new(span.length, read(Arc::new(self.file), span)))
     }
 }
 

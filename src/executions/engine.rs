@@ -23,6 +23,8 @@ use super::{ExecutionError, lanes};
 
 /// How often the rows are read although nobody called.
 const TIMER: Duration = Duration::from_secs(1);
+/// What a cancelled execution says: Cloudify's CLI takes an empty error for a success.
+const CANCELLED: &str = "cancelled";
 /// What an execution that a stop of the service ended says.
 const INTERRUPTED: &str = "interrupted: the service was stopped while it ran";
 
@@ -217,7 +219,7 @@ impl Engine {
         let (status, error, report) = match outcome {
             Ok(report) => (ExecutionStatus::Terminated, String::new(), report),
             Err(JobError::Cancelled) if is_stopping => (ExecutionStatus::Failed, INTERRUPTED.to_owned(), None),
-            Err(JobError::Cancelled) => (ExecutionStatus::Cancelled, String::new(), None),
+            Err(JobError::Cancelled) => (ExecutionStatus::Cancelled, CANCELLED.to_owned(), None),
             Err(JobError::Failed(error)) => (ExecutionStatus::Failed, error, None),
         };
         let id = execution.id;
@@ -248,7 +250,7 @@ impl Engine {
         // Two callers at once must not both find the lane free.
         let _admission = self.inner.admission.lock().await;
         let open = self.open().await?;
-        let conflicts = lanes::conflicts(&execution.workflow, &open);
+        let conflicts = lanes::conflicts(&execution.workflow, queue, &open);
         if !conflicts.is_empty() {
             if !queue {
                 return Err(ExecutionError::Conflict(conflicts.iter().map(|other| other.id).collect()).into());
@@ -296,7 +298,7 @@ impl Engine {
         ) {
             let (inner, row) = (Arc::clone(&self.inner), execution.clone());
             let is_cancelled = home
-                .write(move |tx| close(tx, &*inner.worker, &row, ExecutionStatus::Cancelled, "", None))
+                .write(move |tx| close(tx, &*inner.worker, &row, ExecutionStatus::Cancelled, CANCELLED, None))
                 .await?;
             if is_cancelled {
                 self.wake();

@@ -268,7 +268,7 @@ impl SnapshotWorker {
         if !parameters.get("recreate_deployments_envs").and_then(Value::as_bool).unwrap_or(true) {
             return Ok(json!({ "outcome": "skipped", "reason": "not asked for" }));
         }
-        let made = super::environments::recreate(&self.manager, job)?;
+        let made = super::environments::recreate(&self.manager, &self.records, job)?;
         Ok(json!({ "outcome": "done", "deployments": made.done, "failed": made.failed }))
     }
 }

@@ -162,14 +162,14 @@ async fn download(
     let caller = auth.allow(DOWNLOAD)?;
     let id = SnapshotId::trusted(id.into_inner());
     let download = service.snapshots.download(caller, &id).await?;
-    FileBody {
+    let body = FileBody {
         file: download.file,
         length: download.snapshot.size_bytes.unwrap_or(0),
         sha256: download.snapshot.sha256,
         name: format!("{id}.zip"),
         content_type: "application/octet-stream",
-    }
-    .respond(&request)
+    };
+    Ok(body.respond(&request))
 }
 
 /// Upload a snapshot's archive.

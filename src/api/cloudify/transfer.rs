@@ -115,12 +115,12 @@ fn too_long(limit: u64) -> ApiError {
 pub(super) fn send(request: &HttpRequest, download: Download) -> Result<HttpResponse, ApiError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
     let name = download.name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
-    FileBody {
+    let body = FileBody {
         file: download.file,
         length: download.size_bytes,
         sha256: None,
         name,
         content_type: "application/octet-stream",
-    }
-    .respond(request)
+    };
+    Ok(body.respond(request))
 }
