@@ -96,9 +96,9 @@ fn credentials(request: &HttpRequest) -> Result<Credentials, ApiError> {
 }
 
 fn basic(encoded: &str) -> Option<Credentials> {
-    // Cloudify's client 4.3.3 writes the URL-safe alphabet; a text has characters of one of the two at most.
-    let plain = encoded.replace('-', "+").replace('_', "/");
-    let decoded = base64::engine::general_purpose::STANDARD.decode(plain).ok()?;
+    // The older Python client writes the alphabet of URLs (RFC 4648, 5).
+    let encoded = encoded.replace('-', "+").replace('_', "/");
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
     let text = Zeroizing::new(String::from_utf8(decoded).ok()?);
     let (username, password) = text.split_once(':')?;
     Some(Credentials::Basic { username: username.to_owned(), password: Zeroizing::new(password.to_owned()) })

@@ -76,7 +76,7 @@ impl Manager {
             Some(number) => generations.load(number)?,
             None => {
                 let first = generations.create()?;
-                first.database.write_blocking(|tx| found(tx))?;
+                first.database.write_blocking(found)?;
                 generations.sync(first.number)?;
                 generations.set_current(first.number)?;
                 first
@@ -216,3 +216,6 @@ fn found(tx: &Transaction<'_>) -> Result<(), ManagerError> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,11 @@ pub(super) async fn receive(
         .is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/form-data"));
     let mut parameters: Map<String, Value> =
         listing.parameters().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    if let Some(name) = parameters.keys().find(|name| name.ends_with("_archive_url")) {
+        return Err(ApiError::bad_parameters(format!(
+            "`{name}` is not supported: send the archive itself as the body"
+        )));
+    }
     let mut payload = payload.into_inner();
     if !is_form {
         let body = web::Payload::from_request(request, &mut payload).await.map_err(unreadable)?;
