@@ -37,7 +37,8 @@ pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
         tracing::warn!("the variable `{name}` is none of Lifeboat's and is ignored");
     }
     install_tls();
-    let admin_password = std::env::var("LIFEBOAT_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
+    let admin_password =
+        std::env::var("LIFEBOAT_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
     let service = Service::open(config, admin_password.as_deref())?;
     if let Some(first) = &service.first_start {
         tell_first_start(first)?;
@@ -92,8 +93,9 @@ pub fn install_tls() {
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter)
-        .with_context(|| format!("the setting `log.filter` is `{}`, which is no filter", config.log.filter))?;
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter).with_context(|| {
+        format!("the setting `log.filter` is `{}`, which is no filter", config.log.filter)
+    })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match config.log.format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
@@ -120,10 +122,16 @@ fn tell_first_start(first: &FirstStart) -> anyhow::Result<()> {
     }
     if let Some(password) = &first.password {
         let file = &first.password_file;
-        fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(file)?.write_all(
-            format!("{password}\n").as_bytes(),
-        )?;
-        tracing::warn!("first start: the password of `admin` is in `{}`: read it and remove the file", file.display());
+        fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(file)?
+            .write_all(format!("{password}\n").as_bytes())?;
+        tracing::warn!(
+            "first start: the password of `admin` is in `{}`: read it and remove the file",
+            file.display()
+        );
     }
     tracing::warn!("first start: the recovery key is in `{recovery}`: keep it elsewhere and remove the file");
     Ok(())

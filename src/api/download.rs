@@ -41,9 +41,11 @@ impl FileBody {
     /// headers. Several ranges at once are answered with the whole file (RFC 9110, 14.2); one that begins past the
     /// end, with 416 and the file's length.
     pub fn respond(self, request: &HttpRequest) -> HttpResponse {
-        let header = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let header =
+            |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
         let etag = self.sha256.as_ref().map(|hash| format!("\"{hash}\""));
-        let is_known = |value: &str| etag.as_ref().is_some_and(|etag| value.split(',').any(|one| one.trim() == etag));
+        let is_known =
+            |value: &str| etag.as_ref().is_some_and(|etag| value.split(',').any(|one| one.trim() == etag));
         if header(header::IF_NONE_MATCH).is_some_and(is_known) {
             let mut response = HttpResponse::NotModified();
             response.insert_header((header::ETAG, etag.unwrap_or_default()));

@@ -218,17 +218,24 @@ impl Engine {
         let is_stopping = self.inner.stopping.load(Ordering::SeqCst);
         let (status, error, report) = match outcome {
             Ok(report) => (ExecutionStatus::Terminated, String::new(), report),
-            Err(JobError::Cancelled) if is_stopping => (ExecutionStatus::Failed, INTERRUPTED.to_owned(), None),
+            Err(JobError::Cancelled) if is_stopping => {
+                (ExecutionStatus::Failed, INTERRUPTED.to_owned(), None)
+            }
             Err(JobError::Cancelled) => (ExecutionStatus::Cancelled, CANCELLED.to_owned(), None),
             Err(JobError::Failed(error)) => (ExecutionStatus::Failed, error, None),
         };
         let id = execution.id;
         match status {
-            ExecutionStatus::Failed => tracing::warn!(execution.id = %id, "{} `{id}` failed: {error}", execution.workflow.as_str()),
-            _ => tracing::info!(execution.id = %id, "{} `{id}` is {}", execution.workflow.as_str(), status.as_str()),
+            ExecutionStatus::Failed => {
+                tracing::warn!(execution.id = %id, "{} `{id}` failed: {error}", execution.workflow.as_str())
+            }
+            _ => {
+                tracing::info!(execution.id = %id, "{} `{id}` is {}", execution.workflow.as_str(), status.as_str())
+            }
         }
         let (inner, row) = (Arc::clone(&self.inner), execution.clone());
-        let written = home.write_blocking(move |tx| close(tx, &*inner.worker, &row, status, &error, report.as_ref()));
+        let written =
+            home.write_blocking(move |tx| close(tx, &*inner.worker, &row, status, &error, report.as_ref()));
         if let Err(error) = written {
             tracing::error!(execution.id = %id, "failed to write the end of execution `{id}`: {error}");
         }

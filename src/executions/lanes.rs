@@ -118,7 +118,11 @@ mod tests {
         ];
         for (candidate, other, expected) in cases {
             let candidate_row = execution(candidate, None, Pending);
-            assert_eq!(may_start(&candidate_row, &[running(other, None)], &[]), expected, "{candidate} beside {other}");
+            assert_eq!(
+                may_start(&candidate_row, &[running(other, None)], &[]),
+                expected,
+                "{candidate} beside {other}"
+            );
         }
         let second = execution("uninstall", Some("d"), Pending);
         assert!(!may_start(&second, &[running("install", Some("d"))], &[]));
@@ -136,7 +140,10 @@ mod tests {
     fn a_restore_conflicts_with_what_is_active_and_not_with_what_is_queued() {
         let restore = Workflow::RestoreSnapshot;
         assert_eq!(conflicts(&restore, false, &[running("install", Some("d"))]).len(), 1);
-        assert_eq!(conflicts(&restore, false, &[execution("install", None, ExecutionStatus::Queued)]).len(), 0);
+        assert_eq!(
+            conflicts(&restore, false, &[execution("install", None, ExecutionStatus::Queued)]).len(),
+            0
+        );
         assert_eq!(conflicts(&Workflow::CreateSnapshot, false, &[running("create_snapshot", None)]).len(), 0);
         assert_eq!(conflicts(&Workflow::CreateSnapshot, false, &[running("rollback", None)]).len(), 1);
         assert_eq!(conflicts(&Workflow::CreateSnapshot, true, &[running("create_snapshot", None)]).len(), 1);

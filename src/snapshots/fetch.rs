@@ -239,7 +239,8 @@ mod tests {
         for url in refused {
             assert!(judge(&Url::parse(url).unwrap(), &[]).is_err(), "{url}");
         }
-        for url in ["https://93.184.216.34/a.zip", "http://[2606:2800:220:1::1]/", "http://example.org/a.zip"] {
+        for url in ["https://93.184.216.34/a.zip", "http://[2606:2800:220:1::1]/", "http://example.org/a.zip"]
+        {
             assert!(judge(&Url::parse(url).unwrap(), &[]).is_ok(), "{url}");
         }
         let allow = ["127.0.0.0/8".parse().unwrap()];

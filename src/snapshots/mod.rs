@@ -17,8 +17,8 @@ use crate::database::{DatabaseError, ListError, ListQuery, Page, Scope, list};
 use crate::executions::{Engine, ExecutionError};
 use crate::manager::visible;
 use crate::model::{
-    Caller, Execution, ExecutionId, ExecutionStatus, IdError, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus,
-    TenantName, Timestamp, Workflow,
+    Caller, Execution, ExecutionId, ExecutionStatus, IdError, Snapshot, SnapshotId, SnapshotOrigin,
+    SnapshotStatus, TenantName, Timestamp, Workflow,
 };
 use crate::records::{Records, RecordsError, SNAPSHOTS};
 use crate::store::{DiskStore, StoreError};
@@ -31,7 +31,9 @@ pub use upload::Piece;
 pub enum SnapshotError {
     #[error("Requested `Snapshot` with ID `{0}` was not found")]
     NotFound(SnapshotId),
-    #[error("<Snapshot id=`{id}` tenant=`{tenant}`> already exists on <Tenant name=`{tenant}`> or with global visibility")]
+    #[error(
+        "<Snapshot id=`{id}` tenant=`{tenant}`> already exists on <Tenant name=`{tenant}`> or with global visibility"
+    )]
     Exists { id: SnapshotId, tenant: TenantName },
     #[error("{0}")]
     Action(String),
@@ -158,7 +160,10 @@ impl Snapshots {
                 if Records::insert_snapshot(tx, &snapshot, SnapshotOrigin::Create)? {
                     Ok(())
                 } else {
-                    Err(SnapshotError::Exists { id: snapshot.id.clone(), tenant: snapshot.tenant_name.clone() })
+                    Err(SnapshotError::Exists {
+                        id: snapshot.id.clone(),
+                        tenant: snapshot.tenant_name.clone(),
+                    })
                 }
             })
             .await
@@ -180,8 +185,8 @@ impl Snapshots {
         let execution = self.execution(caller, Workflow::RestoreSnapshot, Some(id.clone()), parameters);
         self.engine
             .enqueue(execution, queue, move |tx, _| {
-                let snapshot =
-                    Records::snapshot(tx, &tenant, &id)?.ok_or_else(|| SnapshotError::NotFound(id.clone()))?;
+                let snapshot = Records::snapshot(tx, &tenant, &id)?
+                    .ok_or_else(|| SnapshotError::NotFound(id.clone()))?;
                 require_archive(&snapshot, "restored")
             })
             .await
@@ -224,7 +229,11 @@ impl Snapshots {
     ///
     /// # Errors
     /// No such snapshot; one that is being made or uploaded, or that an execution works on.
-    pub async fn delete(&self, caller: &Caller, id: &SnapshotId) -> Result<Map<String, Value>, SnapshotError> {
+    pub async fn delete(
+        &self,
+        caller: &Caller,
+        id: &SnapshotId,
+    ) -> Result<Map<String, Value>, SnapshotError> {
         let (tenant, wanted, user) = (caller.tenant.clone(), id.clone(), caller.user.clone());
         let (item, snapshot) = self
             .records

@@ -50,8 +50,10 @@ impl Snapshots {
         caller: &Caller,
         id: SnapshotId,
         length: Option<u64>,
-    ) -> Result<(mpsc::Sender<Piece>, tokio::task::JoinHandle<Result<serde_json::Map<String, Value>, SnapshotError>>), SnapshotError>
-    {
+    ) -> Result<
+        (mpsc::Sender<Piece>, tokio::task::JoinHandle<Result<serde_json::Map<String, Value>, SnapshotError>>),
+        SnapshotError,
+    > {
         if let Some(length) = length {
             if length > self.settings.max_upload_bytes {
                 return Err(SnapshotError::TooLong(self.settings.max_upload_bytes));
@@ -163,7 +165,8 @@ impl Snapshots {
             return Err(SnapshotError::NotAnArchive("it is empty".to_owned()));
         }
         partial.as_file_mut().seek(SeekFrom::Start(0))?;
-        let archive = Archive::open(partial.as_file().try_clone()?, self.settings.limits.clone()).map_err(refused)?;
+        let archive =
+            Archive::open(partial.as_file().try_clone()?, self.settings.limits.clone()).map_err(refused)?;
         let contents = match archive.format() {
             Format::Lifeboat1 => {
                 // A damaged archive of ours is refused while its sender can still send it again.
@@ -182,7 +185,11 @@ impl Snapshots {
 }
 
 fn refused(error: ArchiveError) -> SnapshotError {
-    if error.is_refusal() { SnapshotError::NotAnArchive(error.to_string()) } else { SnapshotError::Archive(error) }
+    if error.is_refusal() {
+        SnapshotError::NotAnArchive(error.to_string())
+    } else {
+        SnapshotError::Archive(error)
+    }
 }
 
 fn no_space(error: std::io::Error) -> SnapshotError {

@@ -73,12 +73,17 @@ pub(super) fn recreate(manager: &Manager, records: &Records, job: &Job) -> Resul
         let error = missing.map(str::to_owned);
         if let Some(reason) = &error {
             recreated.failed.push(format!("`{}` of tenant `{}`: {reason}", deployment.id, deployment.tenant));
-            job.warn(format!("the environment of deployment `{}` was not recreated: {reason}", deployment.id));
+            job.warn(format!(
+                "the environment of deployment `{}` was not recreated: {reason}",
+                deployment.id
+            ));
         } else {
             recreated.done += 1;
         }
         let (parent, boot) = (job.execution().id, job.boot());
-        records.database().write_blocking(move |tx| record(tx, &deployment, parent, boot, error.as_deref()))?;
+        records
+            .database()
+            .write_blocking(move |tx| record(tx, &deployment, parent, boot, error.as_deref()))?;
     }
     Ok(recreated)
 }

@@ -151,7 +151,9 @@ impl From<StoreError> for JobError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSpace { .. } | StoreError::NotFound(_) => Self::Failed(error.to_string()),
-            StoreError::TwoFileSystems | StoreError::Io(_) => Self::internal("failed to use the store", &error),
+            StoreError::TwoFileSystems | StoreError::Io(_) => {
+                Self::internal("failed to use the store", &error)
+            }
         }
     }
 }
@@ -165,9 +167,10 @@ impl From<RecordsError> for JobError {
 impl From<ManagerError> for JobError {
     fn from(error: ManagerError) -> Self {
         match error {
-            ManagerError::Database(_) | ManagerError::Generation(_) | ManagerError::Vault(_) | ManagerError::Io(_) => {
-                Self::internal("failed to use the manager's state", &error)
-            }
+            ManagerError::Database(_)
+            | ManagerError::Generation(_)
+            | ManagerError::Vault(_)
+            | ManagerError::Io(_) => Self::internal("failed to use the manager's state", &error),
             other => Self::Failed(other.to_string()),
         }
     }

@@ -65,7 +65,8 @@ async fn start(service: web::Data<Service>, auth: Auth, body: JsonBody) -> Resul
         queue: body.boolean("queue", false)?,
         scheduled_for: scheduled_time,
     };
-    let execution = service.manager.start_workflow(caller, &deployment, &workflow, parameters, options).await?;
+    let execution =
+        service.manager.start_workflow(caller, &deployment, &workflow, parameters, options).await?;
     service.wake();
     Ok(HttpResponse::Created().json(execution_json(&service, execution.id).await?))
 }
@@ -138,7 +139,6 @@ fn scheduled(text: &str) -> Result<Timestamp, ApiError> {
             ))
         })
 }
-
 
 #[cfg(test)]
 mod tests {
