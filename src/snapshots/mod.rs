@@ -2,19 +2,18 @@
 //!
 //! Knows no HTTP. Long work is recorded as an execution and answered at once; an upload ends with its judgement.
 
-mod fetch;
 mod upload;
 
-use std::fs::File;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::archive::{ArchiveError, Limits};
-use crate::config::Network;
 use crate::database::{DatabaseError, ListError, ListQuery, Page, Scope, list};
 use crate::executions::{Engine, ExecutionError};
+use crate::fetch::{FetchError, FetchSettings};
+use crate::files::OpenFile;
 use crate::manager::visible;
 use crate::model::{
     Caller, Execution, ExecutionId, ExecutionStatus, IdError, Snapshot, SnapshotId, SnapshotOrigin,
@@ -23,7 +22,6 @@ use crate::model::{
 use crate::records::{Records, RecordsError, SNAPSHOTS};
 use crate::store::{DiskStore, StoreError};
 
-pub use fetch::FetchError;
 pub use upload::Piece;
 
 /// Why a snapshot operation failed. The messages are Cloudify's where it has the case.
@@ -85,12 +83,8 @@ pub struct SnapshotSettings {
     pub limits: Limits,
     /// The longest archive that is accepted, in bytes.
     pub max_upload_bytes: u64,
-    /// Networks that may be fetched from although they are not public.
-    pub fetch_allow: Vec<Network>,
-    /// The longest time for a connection, in seconds.
-    pub connect_seconds: u64,
-    /// The longest pause between two pieces, in seconds.
-    pub idle_seconds: u64,
+    /// How archives are fetched.
+    pub fetch: FetchSettings,
 }
 
 /// The manager snapshots of a service. Clones are handles to the same.
@@ -105,7 +99,7 @@ pub struct Snapshots {
 /// An archive that was opened for a download; it stays readable after a delete.
 pub struct Download {
     /// The open file.
-    pub file: File,
+    pub file: OpenFile,
     /// Its record.
     pub snapshot: Snapshot,
 }
@@ -219,9 +213,10 @@ impl Snapshots {
         require_archive(&snapshot, "downloaded")?;
         let store = self.store.clone();
         let file = snapshot.archive_file;
-        let file = tokio::task::spawn_blocking(move || store.read(file))
-            .await
-            .map_err(|_| SnapshotError::Io(std::io::Error::other("the read was interrupted")))??;
+        let file =
+            tokio::task::spawn_blocking(move || Ok::<_, SnapshotError>(OpenFile::new(store.read(file)?)?))
+                .await
+                .map_err(|_| SnapshotError::Io(std::io::Error::other("the read was interrupted")))??;
         Ok(Download { file, snapshot })
     }
 

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use crate::archive::{Archive, ArchiveError, Format};
+use crate::fetch::{Fetch, FetchError};
 use crate::model::{Caller, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus, Timestamp};
 use crate::records::{ArchiveFacts, Records};
 
@@ -76,19 +77,22 @@ impl Snapshots {
         id: SnapshotId,
         url: &str,
     ) -> Result<serde_json::Map<String, Value>, SnapshotError> {
-        let fetch = super::fetch::Fetch::new(&self.settings, url)?;
+        let fetch = Fetch::new(&self.settings.fetch, url)?;
         let snapshot = self.begin(caller, id, SnapshotOrigin::Url).await?;
         let snapshots = self.clone();
         let task = tokio::spawn(async move {
             let (sender, receiver) = channel();
-            let fetched = async {
-                let fetched = fetch.run(&sender).await;
-                // Without the end, the receiver drops what came.
-                if fetched.is_ok() {
-                    let _ = sender.send(Piece::End).await;
+            let fetched = async move {
+                let mut fetched = fetch.start().await?;
+                while let Some(bytes) = fetched.next().await? {
+                    if sender.send(Piece::Bytes(bytes)).await.is_err() {
+                        // The receiver has refused it and says why.
+                        return Ok::<(), FetchError>(());
+                    }
                 }
-                drop(sender);
-                fetched
+                // Without the end, the receiver drops what came.
+                let _ = sender.send(Piece::End).await;
+                Ok(())
             };
             let (fetched, received) = tokio::join!(fetched, snapshots.receive(snapshot, receiver));
             match (fetched, received) {

@@ -13,6 +13,7 @@ use rusqlite::{Connection, Transaction};
 use crate::archive::{ArchiveError, Limits};
 use crate::database::DatabaseError;
 use crate::executions::{Job, JobError, JobResult, Worker};
+use crate::failpoints;
 use crate::keys::Keys;
 use crate::manager::{Manager, ManagerError};
 use crate::model::{Execution, ExecutionStatus, SnapshotStatus, Workflow};
@@ -70,7 +71,10 @@ impl Worker for SnapshotWorker {
             Workflow::DeleteDeploymentEnvironment => {
                 crate::manager::run_delete_deployment_environment(&self.manager, job)
             }
-            Workflow::Deployment(_) => crate::manager::run_deployment_workflow(&self.manager, job),
+            Workflow::Deployment(_) => {
+                failpoints::hit("workflow:running", job)?;
+                crate::manager::run_deployment_workflow(&self.manager, job)
+            }
         }
     }
 

@@ -10,7 +10,6 @@ use crate::snapshots::{Piece, SnapshotError};
 use super::super::download::FileBody;
 use super::super::extract::parse_boolean;
 use super::super::{ApiError, Auth, JsonBody, Listing, page_json};
-use super::execution_json;
 
 const LIST: Permission = Permission::system("snapshot_list");
 const GET: Permission = Permission::system("snapshot_get");
@@ -93,7 +92,7 @@ async fn create(
         .insert("tempdir_path".to_owned(), if has_folder { Value::from("(ignored)") } else { Value::Null });
     parameters.insert("listener_timeout".to_owned(), listener_timeout(&body)?);
     let execution = service.snapshots.create(caller, id, parameters, queue).await?;
-    Ok(HttpResponse::Created().json(execution_json(&service, execution.id).await?))
+    Ok(HttpResponse::Created().json(service.execution_view(execution.id).await?))
 }
 
 /// Delete a snapshot.
@@ -158,7 +157,7 @@ async fn restore(
     let queue = options.boolean("queue", false)?;
     let id = SnapshotId::trusted(id.into_inner());
     let execution = service.snapshots.restore(caller, id, parameters, queue).await?;
-    Ok(HttpResponse::Ok().json(execution_json(&service, execution.id).await?))
+    Ok(HttpResponse::Ok().json(service.execution_view(execution.id).await?))
 }
 
 /// Download a snapshot's archive.
@@ -175,7 +174,6 @@ async fn download(
     let download = service.snapshots.download(caller, &id).await?;
     let body = FileBody {
         file: download.file,
-        length: download.snapshot.size_bytes.unwrap_or(0),
         sha256: download.snapshot.sha256,
         name: format!("{id}.zip"),
         content_type: "application/octet-stream",

@@ -29,10 +29,7 @@ async fn health(service: web::Data<Service>) -> Result<HttpResponse, ApiError> {
             "a restore was interrupted and can't be recovered by itself: see the service's log",
         ));
     }
-    service
-        .records
-        .read(|connection| Ok::<_, ApiError>(connection.query_row("SELECT 1", [], |_| Ok(()))?))
-        .await?;
+    service.records.check().await?;
     let body = json!({ "status": "ok", "lifeboat_version": env!("CARGO_PKG_VERSION") });
     Ok(HttpResponse::Ok().json(body))
 }
