@@ -235,7 +235,8 @@ impl Config {
             }
             figment = figment.merge(Toml::file_exact(file));
         }
-        figment = figment.merge(Env::prefixed("LIFEBOAT_").filter(|key| key.as_str().contains("__")).split("__"));
+        figment =
+            figment.merge(Env::prefixed("LIFEBOAT_").filter(|key| key.as_str().contains("__")).split("__"));
         let mut config: Self = figment.extract().map_err(|error| ConfigError::Read(Box::new(error)))?;
         if let Some(data) = overrides.data {
             config.data = data;
@@ -247,7 +248,9 @@ impl Config {
         let unknown = std::env::vars_os()
             .filter_map(|(name, _)| name.into_string().ok())
             .filter(|name| {
-                name.starts_with("LIFEBOAT_") && !name.contains("__") && !OTHER_VARIABLES.contains(&name.as_str())
+                name.starts_with("LIFEBOAT_")
+                    && !name.contains("__")
+                    && !OTHER_VARIABLES.contains(&name.as_str())
             })
             .collect();
         Ok((config, unknown))
@@ -399,6 +402,8 @@ mod tests {
         assert!(network.contains("::ffff:10.1.2.3".parse().unwrap()));
         assert!(!network.contains("10.2.0.0".parse().unwrap()));
         let everything: Network = "0.0.0.0/0".parse().unwrap();
-        assert!(everything.contains("8.8.8.8".parse().unwrap()) && !everything.contains("::1".parse().unwrap()));
+        assert!(
+            everything.contains("8.8.8.8".parse().unwrap()) && !everything.contains("::1".parse().unwrap())
+        );
     }
 }

@@ -9,6 +9,8 @@ pub mod config;
 pub mod database;
 pub mod executions;
 pub mod failpoints;
+pub mod fetch;
+pub mod files;
 pub mod keys;
 pub mod manager;
 pub mod model;

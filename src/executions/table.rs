@@ -180,7 +180,11 @@ pub fn insert(connection: &Connection, execution: &Execution) -> Result<(), Data
 ///
 /// # Errors
 /// The database's own.
-pub fn set_parent(connection: &Connection, id: ExecutionId, parent: ExecutionId) -> Result<(), DatabaseError> {
+pub fn set_parent(
+    connection: &Connection,
+    id: ExecutionId,
+    parent: ExecutionId,
+) -> Result<(), DatabaseError> {
     connection
         .prepare_cached("UPDATE executions SET parent_id = ? WHERE id = ?")?
         .execute([parent.to_string(), id.to_string()])?;

@@ -13,6 +13,7 @@ use rusqlite::{Connection, Transaction};
 use crate::archive::{ArchiveError, Limits};
 use crate::database::DatabaseError;
 use crate::executions::{Job, JobError, JobResult, Worker};
+use crate::failpoints;
 use crate::keys::Keys;
 use crate::manager::{Manager, ManagerError};
 use crate::model::{Execution, ExecutionStatus, SnapshotStatus, Workflow};
@@ -70,7 +71,10 @@ impl Worker for SnapshotWorker {
             Workflow::DeleteDeploymentEnvironment => {
                 crate::manager::run_delete_deployment_environment(&self.manager, job)
             }
-            Workflow::Deployment(_) => crate::manager::run_deployment_workflow(&self.manager, job),
+            Workflow::Deployment(_) => {
+                failpoints::hit("workflow:running", job)?;
+                crate::manager::run_deployment_workflow(&self.manager, job)
+            }
         }
     }
 
@@ -151,7 +155,9 @@ impl From<StoreError> for JobError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSpace { .. } | StoreError::NotFound(_) => Self::Failed(error.to_string()),
-            StoreError::TwoFileSystems | StoreError::Io(_) => Self::internal("failed to use the store", &error),
+            StoreError::TwoFileSystems | StoreError::Io(_) => {
+                Self::internal("failed to use the store", &error)
+            }
         }
     }
 }
@@ -165,9 +171,10 @@ impl From<RecordsError> for JobError {
 impl From<ManagerError> for JobError {
     fn from(error: ManagerError) -> Self {
         match error {
-            ManagerError::Database(_) | ManagerError::Generation(_) | ManagerError::Vault(_) | ManagerError::Io(_) => {
-                Self::internal("failed to use the manager's state", &error)
-            }
+            ManagerError::Database(_)
+            | ManagerError::Generation(_)
+            | ManagerError::Vault(_)
+            | ManagerError::Io(_) => Self::internal("failed to use the manager's state", &error),
             other => Self::Failed(other.to_string()),
         }
     }

@@ -94,7 +94,9 @@ impl SnapshotWorker {
             job.warn(line.clone());
         }
         for user in &restored.added {
-            job.warn(format!("the user `{user}` came with the archive and is locked: set a password and activate it"));
+            job.warn(format!(
+                "the user `{user}` came with the archive and is locked: set a password and activate it"
+            ));
         }
         let environments = self.recreate_environments(job)?;
         let live = embedded::live_counts(&self.manager)?;
@@ -129,7 +131,9 @@ impl SnapshotWorker {
                 job.warn(format!("the archive was signed by another Lifeboat: {}", signer.fingerprint()));
             }
             SignatureState::Invalid | SignatureState::Missing => {
-                return Err(JobError::Failed("the archive's signature is not valid: nothing was changed".to_owned()));
+                return Err(JobError::Failed(
+                    "the archive's signature is not valid: nothing was changed".to_owned(),
+                ));
             }
         }
         let sealed_for =
@@ -197,7 +201,8 @@ impl SnapshotWorker {
     fn swap(&self, job: &Job, mut journal: Journal) -> Result<(), JobError> {
         job.progress(Progress { phase: "swapping", ..job.current_progress() });
         for entry in &journal.sources {
-            if let Err(error) = embedded::swap(&self.manager, &entry.before, &entry.after, Direction::Forward) {
+            if let Err(error) = embedded::swap(&self.manager, &entry.before, &entry.after, Direction::Forward)
+            {
                 tracing::error!(error = %error, "a swap failed; the former state is put back: {error}");
                 self.write_journal(&mut journal, JournalPhase::Unswapping)?;
                 for entry in journal.sources.iter().rev() {
@@ -222,9 +227,17 @@ impl SnapshotWorker {
         let mut sources = Vec::new();
         for entry in &last.sources {
             let (Identity::Generation(kept), Identity::Generation(live)) = (&entry.before, &entry.after);
-            if self.manager.current().number != *live || !self.manager.generations().all().map_err(crate::manager::ManagerError::from)?.contains(kept) {
+            if self.manager.current().number != *live
+                || !self
+                    .manager
+                    .generations()
+                    .all()
+                    .map_err(crate::manager::ManagerError::from)?
+                    .contains(kept)
+            {
                 return Err(JobError::Failed(
-                    "the state before the last restore is not kept any more: restore a snapshot instead".to_owned(),
+                    "the state before the last restore is not kept any more: restore a snapshot instead"
+                        .to_owned(),
                 ));
             }
             sources.push(SourceEntry {
@@ -268,7 +281,7 @@ impl SnapshotWorker {
         if !parameters.get("recreate_deployments_envs").and_then(Value::as_bool).unwrap_or(true) {
             return Ok(json!({ "outcome": "skipped", "reason": "not asked for" }));
         }
-        let made = super::environments::recreate(&self.manager, job)?;
+        let made = super::environments::recreate(&self.manager, &self.records, job)?;
         Ok(json!({ "outcome": "done", "deployments": made.done, "failed": made.failed }))
     }
 }
