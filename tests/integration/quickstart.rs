@@ -8,10 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::eventually;
+use crate::harness::{Api, eventually};
 
 /// The tour in `folder`, with a folder for temporary files of its own in it.
 fn quickstart(folder: &Path, arguments: &[&str]) -> Command {
@@ -88,12 +87,11 @@ fn with_keep_both_serve_until_sigterm_and_their_data_stays() {
         .take(2)
         .map(|line| line.split_whitespace().map(str::to_owned).collect())
         .collect();
-    let client = reqwest::blocking::Client::new();
     for login in &logins {
         let [_, url, _, user, _, password] = login.as_slice() else { panic!("{login:?}") };
-        let request = client.get(format!("{url}/api/v3.1/snapshots")).basic_auth(user, Some(password));
-        let snapshots: serde_json::Value = request.send().unwrap().json().unwrap();
-        assert_eq!(snapshots["items"][0]["id"], json!("quickstart"));
+        let port = url.rsplit(':').next().unwrap().parse().unwrap();
+        let snapshots = Api::new(port).login(user, password).get("snapshots").items();
+        assert_eq!(snapshots[0]["id"], "quickstart");
     }
     let second = quickstart(folder.path(), &["--keep"]).output().unwrap();
     assert_eq!(second.status.code(), Some(1), "a folder in use was taken");
