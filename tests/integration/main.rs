@@ -12,6 +12,7 @@ mod common_client;
 mod harness;
 mod rest_client;
 mod restart;
+mod structure;
 mod wire_auth;
 mod wire_errors;
 mod wire_executions;
