@@ -138,14 +138,14 @@ impl Stage<'_> {
         let mut rows = Vec::new();
         for (done, (name, tenant)) in names.into_iter().enumerate() {
             self.job.check()?;
+            self.envelope(name, tenant, &mut rows)?;
             let progress = self.job.current_progress();
             self.job.progress(Progress {
                 phase: "staging",
-                finished_operations: done as u64,
+                finished_operations: done as u64 + 1,
                 total_operations: total,
                 ..progress
             });
-            self.envelope(name, tenant, &mut rows)?;
             if done % ENVELOPES_PER_TRANSACTION == 0 {
                 self.write(std::mem::take(&mut rows))?;
             }
