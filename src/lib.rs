@@ -14,6 +14,7 @@ pub mod files;
 pub mod keys;
 pub mod manager;
 pub mod model;
+pub mod quickstart;
 pub mod records;
 pub mod serve;
 pub mod snapshots;
