@@ -212,23 +212,32 @@ impl Tour {
                 (host.name(), login)
             })
             .into();
-        let process = std::process::id();
+        let (url, place) = (first.url(), folder.display());
         self.output.line(&format!("\nBoth go on running:\n\n{}\n", pairs(&lines)));
-        self.output.line(&format!("Open {}/service/docs for all that can be called.", first.url()));
+        if has_docs(first) {
+            self.output.line(&format!("Open {url}/service/docs for all that can be called, or try"));
+        } else {
+            self.output.line("Try");
+        }
+        self.output
+            .line(&format!("  LIFEBOAT_PASSWORD={} lifeboat --url {url} snapshot list", first.password()));
         self.output.line(&format!(
-            "Try: LIFEBOAT_PASSWORD={} lifeboat --url {} snapshot list",
-            first.password(),
-            first.url()
+            "Ctrl-C or `kill {}` stops both. Their data stays in `{place}`, and",
+            std::process::id()
         ));
-        self.output.line(&format!("Stop them with Ctrl-C, or `kill {process}`. Their data stays in"));
-        self.output.line(&format!(
-            "`{}`, and `lifeboat serve --data {}` starts one again.",
-            folder.display(),
-            first.data().display()
-        ));
+        self.output
+            .line(&format!("`lifeboat serve --data {}` starts the first again.", first.data().display()));
         self.interrupts.wait();
         self.output.line("stopping");
     }
+}
+
+/// Whether the service describes its API on a page of its own.
+fn has_docs(host: &Host) -> bool {
+    let asked = host.api(TenantName::DEFAULT).and_then(|api| {
+        api.send("look for the page of the API", api.request(Method::GET, &["service", "docs"], &[]))
+    });
+    asked.is_ok()
 }
 
 /// Waits for the end of an execution, which has to be a good one; shows its progress under `label`.
