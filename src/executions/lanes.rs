@@ -81,7 +81,7 @@ mod tests {
     fn execution(workflow: &str, deployment: Option<&str>, status: ExecutionStatus) -> Execution {
         Execution {
             id: ExecutionId::new(),
-            workflow: Workflow::parse(workflow),
+            workflow: Workflow::of(workflow, deployment.is_some()),
             tenant_name: TenantName::default_tenant(),
             created_by: UserName::trusted("admin"),
             deployment_id: deployment.map(EntityId::trusted),

@@ -120,6 +120,11 @@ impl Permission {
         Self { name, least: Some(least) }
     }
 
+    /// The least role in the tenant that has it; `None`: only sys_admin.
+    pub const fn least(self) -> Option<TenantRole> {
+        self.least
+    }
+
     /// Whether somebody with these roles may.
     pub fn is_granted(self, system: SystemRole, tenant: Option<TenantRole>) -> bool {
         match (system, self.least, tenant) {

@@ -101,8 +101,7 @@ fn read_list(
     listing
         .items
         .into_iter()
-        // Executions without a deployment are the service's, not the manager's.
-        .filter(|item| list != "executions" || !item["deployment_id"].is_null())
+        .filter(|item| list != "executions" || is_state(item))
         .map(|mut item| {
             if WITH_ARCHIVE.contains(&list) {
                 item["archive_sha256"] = archive_sha256(api, list, &field(&item, "id"))?.into();
@@ -146,6 +145,11 @@ impl io::Write for Hasher {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Whether an execution belongs to the manager's state: it works on a deployment, and is no part of a restore.
+fn is_state(execution: &Value) -> bool {
+    !execution["deployment_id"].is_null() && execution["parent_id"].is_null()
 }
 
 #[cfg(test)]

@@ -103,11 +103,10 @@ impl Tour {
 
         let api = second.api(TenantName::DEFAULT)?;
         upload(&api, &archive.display().to_string(), SNAPSHOT)?;
-        self.done("Uploaded the archive to it", "judged byte by byte while it arrived")?;
+        self.done("Uploaded the archive to it", "judged, every byte of it, before it was accepted")?;
 
         self.restore(&api)?;
-        let details = "staged beside the live state, swapped in one step; work folders of deployments not made \
-                       again, which would add executions";
+        let details = "staged beside the live state, swapped in one step";
         self.done("Restored the snapshot there", details)?;
 
         let compared = Inventory::read(&first)?.compare(&Inventory::read(&second)?);
@@ -168,9 +167,7 @@ impl Tour {
 
     fn restore(&self, api: &Service) -> Result<(), CliError> {
         let doing = format!("restore snapshot `{SNAPSHOT}`");
-        // Environments are made again by executions of their own, which the first manager does not have.
-        let body = json!({ "recreate_deployments_envs": false });
-        let call = Call::new(Method::POST, &doing, &["snapshots", SNAPSHOT, "restore"]).body(body);
+        let call = Call::new(Method::POST, &doing, &["snapshots", SNAPSHOT, "restore"]).body(json!({}));
         let execution = api.call(call)?;
         let label = format!("restoring `{SNAPSHOT}`");
         follow(api, &field(&execution, "id"), &doing, Some(&label), &self.interrupts)
@@ -194,7 +191,7 @@ impl Tour {
         let seconds = begun.elapsed().as_secs_f64();
         let text = format!(
             "The two managers are equal, secrets' values, runtime properties and the bytes of archives \
-             among it. {users} users came along, locked until an administrator gives them a password: \
+             among them. {users} users came along, locked until an administrator gives them a password: \
              an archive never lets anybody in. All of it took {seconds:.1} s."
         );
         for line in wrapped(&text, WIDTH) {

@@ -60,12 +60,6 @@ pub(super) fn recreate(manager: &Manager, records: &Records, job: &Job) -> Resul
     let total = deployments.len() as u64;
     let mut recreated = Recreated::default();
     for (done, deployment) in deployments.into_iter().enumerate() {
-        job.progress(Progress {
-            phase: "recreating environments",
-            finished_operations: done as u64,
-            total_operations: total,
-            ..Progress::default()
-        });
         let missing = match deployment.archive.as_deref().and_then(BlobId::parse) {
             Some(blob) => manager.blobs().read(&blob).err().map(|_| "the archive of its blueprint is gone"),
             None => Some("its blueprint has no archive"),
@@ -84,6 +78,12 @@ pub(super) fn recreate(manager: &Manager, records: &Records, job: &Job) -> Resul
         records
             .database()
             .write_blocking(move |tx| record(tx, &deployment, parent, boot, error.as_deref()))?;
+        job.progress(Progress {
+            phase: "recreating environments",
+            finished_operations: done as u64 + 1,
+            total_operations: total,
+            ..Progress::default()
+        });
     }
     Ok(recreated)
 }

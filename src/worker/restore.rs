@@ -19,9 +19,9 @@ use super::carrier::ArchiveSource;
 /// Cloudify's sentence for a restore onto a manager that is in use.
 const NOT_CLEAN: &str = "Snapshot restoration on a non-empty manager is not permitted. Pass the --force flag to force the restore and delete existing data from the manager";
 
-/// What is asked for free on the manager's disk, as a multiple of what the archive unpacks to: tables with their
-/// indexes, and the write-ahead log beside them.
-const STAGED_FACTOR: u64 = 3;
+/// What is asked for free on the manager's disk for entities, as a multiple of their documents: tables with their
+/// indexes, and the write-ahead log beside them. Files are taken as they are.
+const ENTITIES_FACTOR: u64 = 3;
 
 /// Keeps writers out of the manager while it lives.
 struct Closed<'a>(&'a Manager);
@@ -40,6 +40,15 @@ impl Drop for Closed<'_> {
     }
 }
 
+/// About how many bytes the restored copy of an archive takes beside the live state.
+fn staged_bytes(archive: &Archive) -> u64 {
+    let bytes = archive.entries().iter().map(|entry| {
+        let factor = if entry.path.ends_with(".json") { ENTITIES_FACTOR } else { 1 };
+        entry.size.saturating_mul(factor)
+    });
+    bytes.fold(0, u64::saturating_add)
+}
+
 impl SnapshotWorker {
     pub(super) fn restore(&self, job: &Job) -> JobResult {
         let execution = job.execution();
@@ -51,8 +60,7 @@ impl SnapshotWorker {
         let archive = Archive::open(self.store.read(snapshot.archive_file)?, self.settings.limits.clone())?;
         self.judge(job, &archive)?;
         self.require_clean_or_forced(job)?;
-        let unpacked: u64 = archive.entries().iter().map(|entry| entry.size).sum();
-        self.store.require_space(unpacked.saturating_mul(STAGED_FACTOR))?;
+        self.store.require_space(staged_bytes(&archive))?;
         let source = ArchiveSource::new(&archive, &self.keys.identities);
         let accounts = accounts::read(&source)?;
 

@@ -13,6 +13,7 @@ mod harness;
 mod quickstart;
 mod rest_client;
 mod restart;
+mod structure;
 mod wire_auth;
 mod wire_errors;
 mod wire_executions;

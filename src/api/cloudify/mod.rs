@@ -5,7 +5,7 @@ mod blueprints;
 mod deployments;
 mod executions;
 mod nodes;
-mod permissions;
+pub(super) mod permissions;
 mod plugins;
 mod secrets;
 mod snapshots;

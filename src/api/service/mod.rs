@@ -1,5 +1,9 @@
 //! The service's own calls: health, rollback, the description of the API.
 
+mod docs;
+mod openapi;
+
+use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
@@ -12,10 +16,13 @@ const ROLLBACK: Permission = Permission::system("snapshot_restore");
 
 /// Adds the routes of this face.
 pub fn configure(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/").route(web::get().to(home)));
     config.service(
         web::scope("/service")
             .service(web::resource("/health").route(web::get().to(health)))
-            .service(web::resource("/rollback").route(web::post().to(rollback))),
+            .service(web::resource("/rollback").route(web::post().to(rollback)))
+            .configure(openapi::routes)
+            .configure(docs::routes),
     );
 }
 
@@ -45,4 +52,9 @@ async fn rollback(
     let caller = auth.allow(ROLLBACK)?;
     let execution = service.snapshots.rollback(caller, listing.boolean("queue", false)?).await?;
     Ok(HttpResponse::Ok().json(service.get_execution(caller, execution.id, None).await?))
+}
+
+/// Go to the description of the API.
+async fn home() -> HttpResponse {
+    HttpResponse::Found().insert_header((header::LOCATION, "/service/docs")).finish()
 }

@@ -1,6 +1,5 @@
 //! Blueprints.
 
-use std::io::Read;
 use std::time::Duration;
 
 use super::*;
@@ -17,9 +16,7 @@ fn an_upload_is_read_by_its_execution_and_downloaded_as_it_came() {
     assert_eq!(blueprint["plan"]["nodes"].as_array().unwrap().len(), 2);
     let download = fixture.run(fixture.manager.blueprint_archive(&ann(), "shop")).unwrap();
     assert_eq!(download.name, "shop.tar.gz");
-    let mut bytes = Vec::new();
-    (&download.file).read_to_end(&mut bytes).unwrap();
-    assert_eq!(bytes, archive(BLUEPRINT));
+    assert_eq!(bytes_of(&fixture, &download), archive(BLUEPRINT));
 }
 
 #[test]

@@ -214,3 +214,13 @@ fn admin() -> Caller {
 fn all() -> ListQuery {
     ListQuery { size: 1000, ..ListQuery::default() }
 }
+
+/// All bytes of a download.
+fn bytes_of(fixture: &Fixture, download: &Download) -> Vec<u8> {
+    use futures_util::TryStreamExt;
+    let length = download.file.length_bytes();
+    let pieces = download.file.stream(0, length);
+    let bytes = fixture.runtime.block_on(pieces.try_collect::<Vec<_>>()).unwrap().concat();
+    assert_eq!(bytes.len() as u64, length);
+    bytes
+}

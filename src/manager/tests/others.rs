@@ -1,6 +1,6 @@
 //! Secrets, agents, plugins, tenants, the inventory.
 
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 
 use proptest::prelude::*;
 
@@ -126,10 +126,7 @@ fn a_plugin_is_read_from_a_zip_or_a_wagon_and_kept_once() {
     let id = plugin["id"].as_str().unwrap();
     let content = |is_full| {
         let download = fixture.run(fixture.manager.plugin_archive(&ann(), id, is_full)).unwrap();
-        let mut bytes = Vec::new();
-        (&download.file).read_to_end(&mut bytes).unwrap();
-        assert_eq!(bytes.len() as u64, download.size_bytes);
-        bytes
+        bytes_of(&fixture, &download)
     };
     assert_eq!(content(true), full);
     assert_eq!(content(false), wagon());

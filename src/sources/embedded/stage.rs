@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::executions::Job;
 use crate::executions::table::Progress;
 use crate::manager::{Generation, Manager, Pin, Place, schema};
-use crate::model::{TenantName, Timestamp};
+use crate::model::{EntityId, TenantName, Timestamp};
 
 use super::super::{KeyMaterial, Polled};
 use super::collect::{agent_value, sealed_blueprint};
@@ -138,14 +138,14 @@ impl Stage<'_> {
         let mut rows = Vec::new();
         for (done, (name, tenant)) in names.into_iter().enumerate() {
             self.job.check()?;
+            self.envelope(name, tenant, &mut rows)?;
             let progress = self.job.current_progress();
             self.job.progress(Progress {
                 phase: "staging",
-                finished_operations: done as u64,
+                finished_operations: done as u64 + 1,
                 total_operations: total,
                 ..progress
             });
-            self.envelope(name, tenant, &mut rows)?;
             if done % ENVELOPES_PER_TRANSACTION == 0 {
                 self.write(std::mem::take(&mut rows))?;
             }
@@ -203,6 +203,9 @@ impl Stage<'_> {
             let Some(column) = field.column else { continue };
             let from = if is_dumped { &mut item } else { &mut extra };
             let Some(mut value) = from.remove(field.key) else { continue };
+            if field.key == "id" {
+                check_id(table, &value).map_err(|reason| Self::wrong(entry, reason))?;
+            }
             if field.kind == Kind::Properties {
                 let missing = self.keys.put_back(&mut value);
                 if missing > 0 {
@@ -414,6 +417,22 @@ fn insert(
         other => other.into(),
     })?;
     Ok(())
+}
+
+/// An id from an archive becomes part of names of entries and files, so it follows the rule of the call that makes
+/// such an entity.
+fn check_id(table: &Table, value: &Value) -> Result<(), String> {
+    let text = value.as_str().ok_or_else(|| format!("`id` is {value}"))?;
+    let is_fit = match table.kind {
+        "blueprints" | "deployments" => EntityId::parse("id", text).is_ok(),
+        "plugins" | "executions" => uuid::Uuid::parse_str(text).is_ok(),
+        _ => !text.is_empty() && !text.chars().any(char::is_control),
+    };
+    if is_fit {
+        Ok(())
+    } else {
+        Err(format!("`{}` is no id for an entity of type `{}`", text.escape_debug(), table.kind))
+    }
 }
 
 fn sql_value(field: &Field, value: Value) -> Result<SqlValue, String> {

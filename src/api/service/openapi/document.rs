@@ -1,0 +1,330 @@
+//! The calls written down as OpenAPI 3.1 has it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::api::ErrorCode;
+use crate::api::cloudify::VERSIONS;
+
+use super::operation::{
+    Answer, Base, Body, Failure, Field, Form, Method, Need, Operation, Parameter, Style, reference,
+};
+use super::operations::groups;
+use super::schemas::schemas;
+
+const ABOUT: &str = "Lifeboat keeps the state of a manager: it takes snapshots of it, restores them, and moves them to \
+another manager. Cloudify's clients work with it as they are.\n\nAll versions of Cloudify's API behave as 7.0.5. Every \
+call works in the tenant that the header `Tenant` names, `default_tenant` without it. Bodies are JSON whatever their \
+`Content-Type` says. Times are UTC with milliseconds.\n\nAn error is JSON with `message`, `error_code` and \
+`server_traceback`; an unknown path gives 404 `not_found_error`, a method that a path has not 405 \
+`method_not_allowed_error`, a fault of the service 500 `internal_server_error`.";
+
+/// The whole document.
+pub(super) fn document() -> Value {
+    let groups = groups();
+    let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    // The order of the groups is that of the reader; within the paths' object it does not matter.
+    for operation in groups.iter().flat_map(|group| &group.operations) {
+        let item = paths.entry(operation.path).or_default();
+        if operation.base == Base::Root {
+            item.insert("servers".to_owned(), json!([{ "url": "/" }]));
+        }
+        item.insert(operation.method.as_str().to_owned(), written(operation));
+    }
+    let tags: Vec<Value> =
+        groups.iter().map(|group| json!({ "name": group.tag, "description": group.about })).collect();
+    let newest = VERSIONS[VERSIONS.len() - 1];
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Lifeboat",
+            "summary": "Snapshots of a manager's state: taken, kept, checked, restored.",
+            "description": ABOUT,
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{
+            "url": "/api/{version}",
+            "description": "All versions behave alike.",
+            "variables": { "version": { "default": newest, "enum": VERSIONS } },
+        }],
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "schemas": schemas(),
+            "parameters": {
+                "Tenant": {
+                    "name": "Tenant",
+                    "in": "header",
+                    "description": "The tenant in which the call works.",
+                    "schema": { "type": "string", "default": "default_tenant" },
+                },
+            },
+            "securitySchemes": {
+                "basic": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "A user's name and password; a token may stand in the password's place.",
+                },
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authentication-Token",
+                    "description": "A token, from `POST /tokens`.",
+                },
+                "bearer": { "type": "http", "scheme": "bearer", "description": "A token." },
+            },
+        },
+        "security": [{ "basic": [] }, { "token": [] }, { "bearer": [] }],
+    })
+}
+
+fn written(operation: &Operation) -> Value {
+    let mut object = Map::new();
+    let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
+    put("tags", json!([operation.tag]));
+    put("operationId", json!(id(operation)));
+    put("summary", json!(operation.summary));
+    let about = about(operation);
+    if !about.is_empty() {
+        put("description", json!(about));
+    }
+    if let Need::Permission(permission) = operation.need {
+        put("x-permission", json!(permission.name));
+        put("x-least-tenant-role", json!(permission.least().map(|role| role.as_str())));
+    }
+    if matches!(operation.need, Need::Nothing) {
+        put("security", json!([]));
+    }
+    let parameters = parameters(operation);
+    if !parameters.is_empty() {
+        put("parameters", Value::Array(parameters));
+    }
+    if let Some(body) = &operation.body {
+        put("requestBody", request_body(body));
+    }
+    put("responses", Value::Object(responses(operation)));
+    Value::Object(object)
+}
+
+/// A name of the call that is its own: the method and the words of the path.
+fn id(operation: &Operation) -> String {
+    let words = operation.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let path: Vec<&str> = words.collect();
+    let path = if path.is_empty() { "root".to_owned() } else { path.join("_") };
+    format!("{}_{path}", operation.method.as_str())
+}
+
+fn about(operation: &Operation) -> String {
+    let need = match operation.need {
+        Need::Permission(permission) => match permission.least() {
+            None => format!("Needs the permission `{}`: role sys_admin.", permission.name),
+            Some(role) => format!(
+                "Needs the permission `{}`: role {} in the tenant, or a stronger one.",
+                permission.name,
+                role.as_str()
+            ),
+        },
+        Need::Login | Need::Nothing => String::new(),
+    };
+    [operation.about, &need].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+fn parameters(operation: &Operation) -> Vec<Value> {
+    let mut parameters = Vec::new();
+    if let Some((about, example)) = operation.path_part {
+        let name = operation.path.split(['{', '}']).nth(1).unwrap_or_default();
+        parameters.push(json!({
+            "name": name, "in": "path", "required": true, "description": about,
+            "schema": { "type": "string" }, "example": example,
+        }));
+    }
+    parameters.extend(operation.parameters.iter().map(parameter));
+    if !matches!(operation.need, Need::Nothing) {
+        parameters.push(json!({ "$ref": "#/components/parameters/Tenant" }));
+    }
+    if let Answer::File { can_be_partial: true, is_hashed, .. } = operation.answer {
+        let header = |name: &str, about: &str| json!({ "name": name, "in": "header", "description": about, "schema": { "type": "string" } });
+        parameters.push(header("Range", "One range of bytes, e.g. `bytes=1048576-`."));
+        if is_hashed {
+            parameters
+                .push(header("If-Range", "The `ETag` that the range is of; of another file all is sent."));
+            parameters
+                .push(header("If-None-Match", "The `ETag` that the caller has; the same file is a 304."));
+        }
+    }
+    parameters
+}
+
+fn parameter(parameter: &Parameter) -> Value {
+    let mut object = json!({
+        "name": parameter.name, "in": "query", "description": parameter.about, "schema": parameter.schema,
+    });
+    if let Some(style) = parameter.style {
+        object["style"] = json!("form");
+        object["explode"] = json!(style == Style::Repeated);
+    }
+    object
+}
+
+fn fields_schema(fields: &[Field]) -> Value {
+    let mut properties = Map::new();
+    for field in fields {
+        let mut schema = field.schema.clone();
+        schema["description"] = json!(field.about);
+        properties.insert(field.name.to_owned(), schema);
+    }
+    let mut schema = json!({ "type": "object", "properties": properties });
+    let required: Vec<&str> =
+        fields.iter().filter(|field| field.is_required).map(|field| field.name).collect();
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+fn request_body(body: &Body) -> Value {
+    match body {
+        Body::Json { fields, example } => {
+            let is_required = fields.iter().any(|field| field.is_required);
+            json!({
+                "required": is_required,
+                "content": { "application/json": { "schema": fields_schema(fields), "example": example } },
+            })
+        }
+        Body::File { about, form } => {
+            let mut content = Map::new();
+            content.insert("application/octet-stream".to_owned(), json!({ "schema": {} }));
+            let form = form.as_ref().map(form_schema).unwrap_or_else(|| {
+                json!({ "type": "object", "properties": { "file": { "contentMediaType": "application/octet-stream" } } })
+            });
+            content.insert("multipart/form-data".to_owned(), json!({ "schema": form }));
+            json!({ "description": about, "content": content })
+        }
+    }
+}
+
+fn form_schema(form: &Form) -> Value {
+    let mut properties = Map::new();
+    properties.insert(form.file.to_owned(), json!({ "contentMediaType": "application/octet-stream" }));
+    let parameters = fields_schema(&form.parameters);
+    properties.insert("params".to_owned(), parameters);
+    json!({ "type": "object", "properties": properties, "required": [form.file] })
+}
+
+fn responses(operation: &Operation) -> Map<String, Value> {
+    let mut responses = Map::new();
+    let success = operation.status.to_string();
+    match &operation.answer {
+        Answer::Json { schema, example } => {
+            let content = json!({ "application/json": { "schema": schema, "example": example } });
+            responses.insert(success, json!({ "description": operation.outcome, "content": content }));
+        }
+        Answer::File { media_type, can_be_partial, is_hashed } => {
+            let content = json!({ *media_type: { "schema": {} } });
+            let headers = file_headers(*can_be_partial, *is_hashed);
+            responses.insert(
+                success,
+                json!({ "description": operation.outcome, "headers": headers, "content": content }),
+            );
+            if *can_be_partial {
+                let part = json!({ "description": "The range that was asked for.", "content": content });
+                responses.insert("206".to_owned(), part);
+            }
+            if *is_hashed {
+                responses.insert("304".to_owned(), json!({ "description": "The caller has it already." }));
+            }
+        }
+        Answer::Headers => {
+            let headers = file_headers(true, true);
+            responses.insert(success, json!({ "description": operation.outcome, "headers": headers }));
+        }
+        Answer::Redirect(to) => {
+            let location = json!({ "schema": { "const": to } });
+            responses.insert(
+                success,
+                json!({ "description": operation.outcome, "headers": { "Location": location } }),
+            );
+        }
+        Answer::Never => {}
+    }
+    let mut by_status: BTreeMap<u16, Vec<Failure>> = BTreeMap::new();
+    for failure in operation.failures.iter().copied().chain(implied(operation)) {
+        by_status.entry(failure.code.status().as_u16()).or_default().push(failure);
+    }
+    for (status, failures) in by_status {
+        responses.insert(status.to_string(), failed(operation.method, &failures));
+    }
+    responses
+}
+
+fn file_headers(can_be_partial: bool, is_hashed: bool) -> Value {
+    let text = |about: &str| json!({ "description": about, "schema": { "type": "string" } });
+    let length = json!({ "description": "The length in bytes.", "schema": { "type": "integer" } });
+    let mut headers = json!({ "Content-Length": length });
+    if can_be_partial {
+        headers["Content-Disposition"] = text("The name for the caller's copy.");
+        headers["Accept-Ranges"] = text("`bytes`.");
+    }
+    if is_hashed {
+        headers["ETag"] = text("The archive's SHA-256 in quotes.");
+    }
+    headers
+}
+
+/// What a call with a login can answer beside its own failures.
+fn implied(operation: &Operation) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    if !matches!(operation.need, Need::Nothing) {
+        failures.push(Failure {
+            code: ErrorCode::Unauthorized,
+            when: "No login, a wrong one, or a token that has expired.",
+            message: "User unauthorized: No authentication info provided",
+        });
+        failures.push(Failure {
+            code: ErrorCode::Forbidden,
+            when: "There is no tenant of the name in the header `Tenant`.",
+            message: "Authorization failed: Tried to authenticate with invalid tenant name: nowhere",
+        });
+    }
+    if let Need::Permission(_) = operation.need {
+        failures.push(Failure {
+            code: ErrorCode::Forbidden,
+            when: "The caller lacks the permission.",
+            message: "User `grace` is not permitted to perform the action that was asked for in the tenant \
+                      `default_tenant`",
+        });
+    }
+    failures
+}
+
+fn failed(method: Method, failures: &[Failure]) -> Value {
+    let mut examples = Map::new();
+    let mut codes: Vec<&str> = Vec::new();
+    for failure in failures {
+        let code = failure.code.as_str();
+        codes.push(code);
+        let count = codes.iter().filter(|other| **other == code).count();
+        let name = if count == 1 { code.to_owned() } else { format!("{code}_{count}") };
+        let value = json!({ "message": failure.message, "error_code": code, "server_traceback": null });
+        examples.insert(name, json!({ "summary": failure.when, "value": value }));
+    }
+    codes.sort_unstable();
+    codes.dedup();
+    let whens: Vec<String> =
+        failures.iter().map(|failure| format!("`{}`: {}", failure.code.as_str(), failure.when)).collect();
+    let mut response = json!({ "description": whens.join("\n\n") });
+    // An answer to `HEAD` has no body.
+    if method != Method::Head {
+        let schema = json!({
+            "allOf": [reference("Error")],
+            "properties": { "error_code": { "enum": codes } },
+        });
+        response["content"] = json!({ "application/json": { "schema": schema, "examples": examples } });
+    }
+    if failures.iter().any(|failure| failure.code == ErrorCode::Unauthorized) {
+        response["headers"] = json!({ "WWW-Authenticate": { "schema": { "type": "string" } } });
+    }
+    response
+}

@@ -1,0 +1,141 @@
+//! Executions and their events.
+
+use serde_json::json;
+
+use crate::api::ErrorCode;
+use crate::executions::table::{EVENTS, EXECUTIONS};
+use crate::model::{Permission, TenantRole};
+
+use super::super::examples::{ended_execution, event, workflow_execution};
+use super::super::operation::Method::{Get, Post};
+use super::super::operation::{Operation, call, choice, field, flag, object, reference, text};
+use super::Group;
+
+const ID: &str = "019ca6b1-6959-71a1-9ad5-b47f52560783";
+const NOT_FOUND: &str = "Requested `Execution` with ID `019ca6b1-6959-71a1-9ad5-b47f52560783` was not found";
+
+pub(super) fn group() -> Group {
+    Group {
+        tag: "Executions",
+        about: "The jobs of the service and the workflows of deployments, with their progress, events and logs.",
+        operations: vec![list(), get(), start(), act(), events()],
+    }
+}
+
+fn list() -> Operation {
+    call(Get, "/executions", "List executions.")
+        .about(
+            "Those of the service and those of deployments in one list. System workflows are hidden unless \
+             `_include_system_workflows` or a filter on `is_system_workflow` asks for them.",
+        )
+        .needs(Permission::tenant("execution_list", TenantRole::Viewer))
+        .lists(&EXECUTIONS)
+        .of_all_tenants()
+        .flag("_include_system_workflows", "Whether system workflows (such as `create_snapshot`) are listed.")
+        .answers_page("Execution", ended_execution())
+}
+
+fn get() -> Operation {
+    call(Get, "/executions/{id}", "Get an execution.")
+        .about("`phase`, `done_bytes`, `total_bytes` and the operations tell how far it is; `report` what it did.")
+        .needs(Permission::tenant("execution_list", TenantRole::Viewer))
+        .of("The execution's id.", ID)
+        .includes(&EXECUTIONS)
+        .finds(NOT_FOUND)
+        .answers_one("The execution.", "Execution", ended_execution())
+}
+
+fn start() -> Operation {
+    call(Post, "/executions", "Start a workflow of a deployment.")
+        .about(
+            "The embedded manager keeps the states of node instances; operations of plugins are told and not run.",
+        )
+        .needs(Permission::tenant("execution_start", TenantRole::Operations))
+        .takes(
+            vec![
+                text("deployment_id", "The deployment.").required(),
+                text("workflow_id", "The workflow, by its name in the blueprint.").required(),
+                object("parameters", "The values of the workflow's parameters."),
+                flag("allow_custom_parameters", false, "Whether parameters are taken that are not declared."),
+                flag("force", false, "Whether it starts although another execution of the deployment runs."),
+                flag("dry_run", false, "Whether its steps are only told."),
+                flag("queue", false, "Whether it waits for another execution of the deployment."),
+                field(
+                    "scheduled_time",
+                    json!({ "type": ["string", "null"] }),
+                    "When to start: `202612312359+0000`, or in ISO 8601.",
+                ),
+            ],
+            json!({ "deployment_id": "harbour", "workflow_id": "install", "parameters": {} }),
+        )
+        .fails(
+            ErrorCode::NotFound,
+            "There is no such deployment.",
+            "Requested `Deployment` with ID `harbour` was not found",
+        )
+        .fails(
+            ErrorCode::NonexistentWorkflow,
+            "The deployment has no such workflow.",
+            "Workflow install does not exist in deployment harbour",
+        )
+        .fails(
+            ErrorCode::IllegalExecutionParameters,
+            "A parameter is missing, not declared, or of another type.",
+            "Workflow \"scale\" must be provided with the following parameters to execute: scalable_entity_name",
+        )
+        .fails(
+            ErrorCode::ExistingRunningExecution,
+            "Another execution of the deployment runs, and neither `force` nor `queue` was asked for.",
+            "The following executions are currently running for this deployment: \
+             019ca6b1-6959-71a1-9ad5-b47f52560783",
+        )
+        .writes_manager()
+        .answers(201, "The execution.", reference("Execution"), workflow_execution())
+}
+
+fn act() -> Operation {
+    let mut cancelling = ended_execution();
+    cancelling["status"] = json!("cancelling");
+    cancelling["status_display"] = json!("cancelling");
+    cancelling["ended_at"] = json!(null);
+    cancelling["report"] = json!(null);
+    call(Post, "/executions/{id}", "Cancel an execution.")
+        .about(
+            "`cancel`, `force-cancel` and `kill`. A cancel is honoured within a second and leaves nothing behind. \
+             Executions of the service itself can be cancelled only by a sys_admin.",
+        )
+        .needs(Permission::tenant("execution_cancel", TenantRole::Operations))
+        .of("The execution's id.", ID)
+        .takes(
+            vec![choice("action", &["cancel", "force-cancel", "kill"], "What to do.").required()],
+            json!({ "action": "cancel" }),
+        )
+        .finds(NOT_FOUND)
+        .fails(
+            ErrorCode::IllegalAction,
+            "It has ended, is being cancelled already, or is past the point from which it can be stopped.",
+            "Can't cancel execution 019ca6b1-6959-71a1-9ad5-b47f52560783 because it's in status terminated",
+        )
+        .answers_one("The execution as it stands now.", "Execution", cancelling)
+}
+
+fn events() -> Operation {
+    let moment = || json!({ "type": "string", "format": "date-time" });
+    call(Get, "/events", "List events and logs.")
+        .about(
+            "Follow an execution with `execution_id`, `_sort=reported_timestamp` and a growing `_offset`. \
+             `type=cloudify_event` leaves the logs out.",
+        )
+        .needs(Permission::tenant("event_list", TenantRole::Viewer))
+        .lists(&EVENTS)
+        .of_all_tenants()
+        .query("from_datetime", moment(), "The earliest time.")
+        .query("to_datetime", moment(), "The latest time.")
+        .query(
+            "message",
+            json!({ "type": "string" }),
+            "A text that has to occur in the message, `%` for anything.",
+        )
+        .query("include_logs", json!({ "type": "string" }), "Has no effect; `type` chooses.")
+        .answers_page("Event", event())
+}

@@ -1,0 +1,56 @@
+//! The calls, one file for each group of them.
+//!
+//! What stands here is said by hand and checked against the handlers by this face's tests.
+
+mod agents;
+mod blueprints;
+mod deployments;
+mod documentation;
+mod executions;
+mod manager;
+mod nodes;
+mod plugins;
+mod secrets;
+mod service;
+mod snapshots;
+mod tenants;
+mod tokens;
+mod users;
+
+use super::operation::Operation;
+
+/// A group of calls.
+pub(super) struct Group {
+    /// Its name.
+    pub tag: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// Its calls.
+    pub operations: Vec<Operation>,
+}
+
+/// All groups, in the order in which a reader meets them.
+pub(super) fn groups() -> Vec<Group> {
+    let mut groups = vec![
+        snapshots::group(),
+        executions::group(),
+        service::group(),
+        blueprints::group(),
+        deployments::group(),
+        nodes::group(),
+        plugins::group(),
+        secrets::group(),
+        agents::group(),
+        tenants::group(),
+        users::group(),
+        tokens::group(),
+        manager::group(),
+        documentation::group(),
+    ];
+    for group in &mut groups {
+        for operation in &mut group.operations {
+            operation.tag = group.tag;
+        }
+    }
+    groups
+}

@@ -1,0 +1,125 @@
+//! The schemas that calls refer to. Those of entities are made from the collections that the lists read.
+
+use serde_json::{Map, Value, json};
+
+use crate::access::{TENANTS, TOKENS, USERS};
+use crate::database::{Collection, ColumnKind};
+use crate::executions::table::{EVENTS, EXECUTIONS};
+use crate::manager::{AGENTS, BLUEPRINTS, DEPLOYMENTS, NODE_INSTANCES, NODES, PLUGINS, SECRETS};
+use crate::records::SNAPSHOTS;
+
+use super::fields;
+use super::operation::reference;
+
+/// The kinds of entities that lists hold.
+pub(super) const COLLECTIONS: [&Collection; 13] = [
+    &SNAPSHOTS,
+    &EXECUTIONS,
+    &EVENTS,
+    &BLUEPRINTS,
+    &DEPLOYMENTS,
+    &NODES,
+    &NODE_INSTANCES,
+    &PLUGINS,
+    &SECRETS,
+    &AGENTS,
+    &TENANTS,
+    &USERS,
+    &TOKENS,
+];
+
+/// All schemas by name.
+pub(super) fn schemas() -> Map<String, Value> {
+    let mut schemas = common();
+    for collection in COLLECTIONS {
+        let noun = collection.noun;
+        schemas.insert(noun.to_owned(), entity(collection));
+        let page = json!({
+            "type": "object",
+            "properties": {
+                "items": { "type": "array", "items": reference(noun) },
+                "metadata": reference("ListMetadata"),
+            },
+            "required": ["items", "metadata"],
+            "additionalProperties": false,
+        });
+        schemas.insert(format!("{noun}Page"), page);
+    }
+    let mut secret = entity(&SECRETS);
+    secret["properties"]["value"] = json!({
+        "type": "string",
+        "description": "The value; empty where it is hidden from the caller.",
+    });
+    secret["required"] = json!(["value"]);
+    schemas.insert("SecretWithValue".to_owned(), secret);
+    schemas
+}
+
+fn entity(collection: &Collection) -> Value {
+    let mut properties = Map::new();
+    for column in collection.columns {
+        let mut schema = match column.kind {
+            ColumnKind::Text => json!({ "type": ["string", "null"] }),
+            ColumnKind::Integer => json!({ "type": ["integer", "null"] }),
+            ColumnKind::Boolean => json!({ "type": ["boolean", "null"] }),
+            ColumnKind::Json => fields::json_schema(collection.noun, column.name),
+        };
+        if let Some(about) = fields::about(collection.noun, column.name) {
+            schema["description"] = Value::from(about);
+        }
+        properties.insert(column.name.to_owned(), schema);
+    }
+    // No field is required: `_include` chooses.
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
+fn common() -> Map<String, Value> {
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let schemas = json!({
+        "Error": {
+            "type": "object",
+            "description": "What every call answers that fails.",
+            "properties": {
+                "message": { "type": "string", "description": "What is wrong, for people." },
+                "error_code": { "type": "string", "description": "What is wrong, for programs." },
+                "server_traceback": { "type": "null", "description": "Always null: older clients look for it." },
+            },
+            "required": ["message", "error_code", "server_traceback"],
+            "additionalProperties": false,
+        },
+        "Flag": {
+            "description": "True or false, also as a text in any case.",
+            "anyOf": [{ "type": "boolean" }, reference("FlagText")],
+        },
+        "FlagText": {
+            "type": "string",
+            "description": "`true` or `false` in any case.",
+            "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$",
+        },
+        "Label": {
+            "type": "object",
+            "properties": {
+                "key": { "type": "string" },
+                "value": { "type": "string" },
+                "created_at": { "type": "string", "format": "date-time" },
+                "created_by": { "type": "string" },
+            },
+            "required": ["key", "value"],
+        },
+        "ListMetadata": {
+            "type": "object",
+            "properties": {
+                "pagination": {
+                    "type": "object",
+                    "properties": { "total": count(), "size": count(), "offset": count() },
+                    "required": ["total", "size", "offset"],
+                    "additionalProperties": false,
+                },
+                "filtered": { "type": "null" },
+            },
+            "required": ["pagination", "filtered"],
+            "additionalProperties": false,
+        },
+    });
+    schemas.as_object().cloned().unwrap_or_default()
+}

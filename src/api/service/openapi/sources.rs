@@ -1,0 +1,155 @@
+//! A small reader of the handlers' sources, for the tests: which routes are registered, and what each handler does.
+//!
+//! It knows the one form in which routes are written here, and fails where it meets another.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+use super::operation::Base;
+
+/// A registered route.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub method: String,
+    pub base: Base,
+    pub path: String,
+    pub handler: Handler,
+}
+
+/// What the source of a handler tells.
+#[derive(Clone, Debug)]
+pub(super) struct Handler {
+    /// The first line of its comment.
+    pub summary: String,
+    /// The whole function.
+    pub text: String,
+    /// The name and least role of the permission that every caller needs.
+    pub permission: Option<(String, Option<String>)>,
+}
+
+/// All routes of the API.
+pub(super) fn routes() -> Vec<Route> {
+    let api = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
+    let sources: BTreeMap<PathBuf, String> = files(&api)
+        .into_iter()
+        .map(|path| {
+            // What stands in tests registers nothing.
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+            (path, text)
+        })
+        .collect();
+    let constants = permissions(&sources);
+    let resource = Regex::new(r#"web::resource\(\s*"([^"]*)"\s*\)"#).unwrap();
+    let route = Regex::new(r"\.route\(\s*web::(\w+)\(\)\s*\.to\(\s*([\w:]+)\s*\)\s*,?\s*\)").unwrap();
+    let mut routes = Vec::new();
+    for (file, text) in &sources {
+        let starts: Vec<(usize, String)> = resource
+            .captures_iter(text)
+            .map(|found| (found.get(0).unwrap().end(), found[1].to_owned()))
+            .collect();
+        let mut count = 0;
+        for (index, (start, path)) in starts.iter().enumerate() {
+            let end = starts.get(index + 1).map_or(text.len(), |(next, _)| *next);
+            for found in route.captures_iter(&text[*start..end]) {
+                count += 1;
+                let handler = handler(&sources, file, &found[2], &constants);
+                let (base, path) = placed(file, path);
+                routes.push(Route { method: found[1].to_owned(), base, path, handler });
+            }
+        }
+        let written = text.matches(".to(").count() - text.matches("web::to(").count();
+        assert_eq!(
+            count,
+            written,
+            "{}: a route is registered in a form that is not understood",
+            file.display()
+        );
+        assert!(
+            !text.contains("#[get(") && !text.contains("#[post("),
+            "{}: a route by macro",
+            file.display()
+        );
+    }
+    routes
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && !path.ends_with("sources.rs")
+            && !path.ends_with("server.rs")
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Where a resource stands: below the versions, below `/service`, or where its path says.
+fn placed(file: &Path, path: &str) -> (Base, String) {
+    let is_in = |folder: &str| file.components().any(|part| part.as_os_str() == folder);
+    if is_in("cloudify") && !path.starts_with("/api/") {
+        (Base::Versions, path.to_owned())
+    } else if is_in("service") && path != "/" {
+        (Base::Root, format!("/service{path}"))
+    } else {
+        (Base::Root, path.to_owned())
+    }
+}
+
+/// The permissions that the sources declare, by the names of the constants in each file.
+fn permissions(sources: &BTreeMap<PathBuf, String>) -> Vec<(PathBuf, String, (String, Option<String>))> {
+    let constant =
+        Regex::new(r#"const (\w+): Permission = Permission::(\w+)\("(\w+)"(?:, (?:TenantRole::)?(\w+))?\)"#)
+            .unwrap();
+    let mut found = Vec::new();
+    for (file, text) in sources {
+        for declared in constant.captures_iter(text) {
+            let role = declared.get(4).map(|role| role.as_str().to_lowercase());
+            assert_eq!(role.is_some(), &declared[2] == "tenant", "{}", &declared[0]);
+            found.push((file.clone(), declared[1].to_owned(), (declared[3].to_owned(), role)));
+        }
+    }
+    found
+}
+
+fn handler(
+    sources: &BTreeMap<PathBuf, String>,
+    file: &Path,
+    name: &str,
+    constants: &[(PathBuf, String, (String, Option<String>))],
+) -> Handler {
+    let (file, name) = match name.split_once("::") {
+        None => (file.to_owned(), name),
+        Some((module, name)) => (file.with_file_name(format!("{module}.rs")), name),
+    };
+    let text = &sources[&file];
+    let start = text
+        .find(&format!("async fn {name}("))
+        .unwrap_or_else(|| panic!("{}: no handler `{name}`", file.display()));
+    let end = start + text[start..].find("\n}").expect("a function ends at the left margin");
+    let comment: Vec<&str> =
+        text[..start].lines().rev().skip_while(|line| !line.starts_with("///")).collect();
+    let summary =
+        comment.iter().take_while(|line| line.starts_with("///")).last().expect("a handler has a comment");
+    let text = text[start..end].to_owned();
+    let asked = Regex::new(r"(?m)^    (?:let caller = )?auth\.allow\((\w+)\)\?;").unwrap();
+    let permission = asked.captures(&text).map(|asked| {
+        let known = |same_file: bool| {
+            constants.iter().find(|(of, constant, _)| *constant == asked[1] && (!same_file || *of == file))
+        };
+        known(true)
+            .or_else(|| known(false))
+            .unwrap_or_else(|| panic!("no permission {}", &asked[1]))
+            .2
+            .clone()
+    });
+    Handler { summary: summary.trim_start_matches('/').trim().to_owned(), text, permission }
+}

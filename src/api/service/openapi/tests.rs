@@ -1,0 +1,204 @@
+//! The description tells the truth: each call of the sources is in it, and says of each what its handler does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+
+use super::document::document;
+use super::fields;
+use super::operation::{Answer, Body, Need, Operation};
+use super::operations::groups;
+use super::schemas::COLLECTIONS;
+use super::sources::{Route, routes};
+
+fn key(base: super::operation::Base, method: &str, path: &str) -> String {
+    format!("{base:?} {method} {path}")
+}
+
+/// Each described call with the route that is registered for it.
+fn pairs() -> Vec<(Operation, Route)> {
+    let mut described: BTreeMap<String, Operation> = BTreeMap::new();
+    for operation in groups().into_iter().flat_map(|group| group.operations) {
+        let key = key(operation.base, operation.method.as_str(), operation.path);
+        assert!(described.insert(key.clone(), operation).is_none(), "{key} is described twice");
+    }
+    let routes: BTreeMap<String, Route> =
+        routes().into_iter().map(|route| (key(route.base, &route.method, &route.path), route)).collect();
+    let one: BTreeSet<&String> = routes.keys().collect();
+    let other: BTreeSet<&String> = described.keys().collect();
+    let missing: Vec<_> = one.difference(&other).collect();
+    let invented: Vec<_> = other.difference(&one).collect();
+    assert!(missing.is_empty(), "registered and not described: {missing:#?}");
+    assert!(invented.is_empty(), "described and not registered: {invented:#?}");
+    routes.into_iter().map(|(key, route)| (described.remove(&key).unwrap(), route)).collect()
+}
+
+fn assert_all(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_route_is_described_and_no_other() {
+    assert!(pairs().len() > 70, "the sources were not understood");
+}
+
+#[test]
+fn titles_are_those_of_the_handlers() {
+    let differs = |(operation, route): &(Operation, Route)| operation.summary != route.handler.summary;
+    let wrong: Vec<String> = pairs()
+        .iter()
+        .filter(|pair| differs(pair))
+        .map(|(operation, route)| {
+            format!("{}: `{}` is described as `{}`", route.path, route.handler.summary, operation.summary)
+        })
+        .collect();
+    assert_all(&wrong);
+}
+
+#[test]
+fn logins_and_permissions_are_those_of_the_handlers() {
+    let mut wrong = Vec::new();
+    for (operation, route) in pairs() {
+        let asks = route.handler.text.contains("auth: Auth");
+        let described = match operation.need {
+            Need::Nothing => None,
+            Need::Login => Some(None),
+            Need::Permission(permission) => Some(Some((
+                permission.name.to_owned(),
+                permission.least().map(|role| role.as_str().to_owned()),
+            ))),
+        };
+        let actual = asks.then_some(route.handler.permission);
+        if described != actual {
+            wrong.push(format!("{} {}: {actual:?} is described as {described:?}", route.method, route.path));
+        }
+    }
+    assert_all(&wrong);
+}
+
+#[test]
+fn the_status_of_success_is_that_of_the_handlers() {
+    let mut wrong = Vec::new();
+    for (operation, route) in pairs() {
+        let text = &route.handler.text;
+        let expected =
+            match (text.contains("HttpResponse::Created()"), text.contains("HttpResponse::Found()")) {
+                (true, _) => 201,
+                (_, true) => 302,
+                _ => 200,
+            };
+        if operation.status != expected {
+            wrong.push(format!("{} {}: {expected}, not {}", route.method, route.path, operation.status));
+        }
+        let is_file =
+            text.contains("FileBody") || text.contains("transfer::send") || text.contains("octet-stream");
+        let is_described = matches!(operation.answer, Answer::File { .. } | Answer::Headers);
+        if is_file && !is_described {
+            wrong.push(format!("{} {}: answers a file", route.method, route.path));
+        }
+    }
+    assert_all(&wrong);
+}
+
+#[test]
+fn bodies_and_parameters_are_those_that_the_handlers_read() {
+    let in_body = Regex::new(r#"body\s*\.(?:text|optional_text|boolean|list|object)\("(\w+)""#).unwrap();
+    let in_query = Regex::new(r#"listing\s*\.(?:get|boolean)\("(\w+)""#).unwrap();
+    let mut wrong = Vec::new();
+    for (operation, route) in pairs() {
+        let text = &route.handler.text;
+        let at = format!("{} {}", route.method, route.path);
+        let fields: Vec<&str> = match &operation.body {
+            Some(Body::Json { fields, .. }) => fields.iter().map(|field| field.name).collect(),
+            Some(Body::File { .. }) | None => Vec::new(),
+        };
+        let takes_json = text.contains("body: JsonBody");
+        if takes_json != matches!(operation.body, Some(Body::Json { .. })) {
+            wrong.push(format!("{at}: takes a JSON object: {takes_json}"));
+        }
+        let takes_file = text.contains("payload: web::Payload");
+        if takes_file != matches!(operation.body, Some(Body::File { .. })) {
+            wrong.push(format!("{at}: takes a file: {takes_file}"));
+        }
+        let parameters: Vec<&str> = operation.parameters.iter().map(|parameter| parameter.name).collect();
+        for found in in_body.captures_iter(text) {
+            if !fields.contains(&&found[1]) {
+                wrong.push(format!("{at}: `{}` of the body is not described", &found[1]));
+            }
+        }
+        for found in in_query.captures_iter(text) {
+            if !parameters.contains(&&found[1]) {
+                wrong.push(format!("{at}: `{}` of the query is not described", &found[1]));
+            }
+        }
+        let is_list = text.contains("page_json(");
+        if is_list != parameters.contains(&"_size") {
+            wrong.push(format!("{at}: is a list: {is_list}"));
+        }
+        if text.contains("listing.include()") != (parameters.contains(&"_include") && !is_list) {
+            wrong.push(format!("{at}: `_include` differs"));
+        }
+        if operation.path.contains('{') != operation.path_part.is_some() {
+            wrong.push(format!("{at}: the part of the path is not described"));
+        }
+    }
+    assert_all(&wrong);
+}
+
+#[test]
+fn every_field_of_every_entity_is_described_and_no_other() {
+    let mut used = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for collection in COLLECTIONS {
+        for column in collection.columns {
+            if fields::about(collection.noun, column.name).is_none() {
+                wrong.push(format!("{}.{} is not described", collection.noun, column.name));
+            }
+            let own = format!("{}.{}", collection.noun, column.name);
+            let is_own = fields::FIELDS.iter().any(|(name, _)| *name == own);
+            used.insert(if is_own { own } else { column.name.to_owned() });
+        }
+    }
+    let unused = fields::FIELDS.iter().filter(|(name, _)| !used.contains(*name));
+    wrong.extend(unused.map(|(name, _)| format!("{name} describes nothing")));
+    assert_all(&wrong);
+}
+
+#[test]
+fn references_of_the_document_lead_somewhere() {
+    let document = document();
+    let text = document.to_string();
+    let reference = Regex::new(r##""\$ref":"#([^"]+)""##).unwrap();
+    for found in reference.captures_iter(&text) {
+        assert!(document.pointer(&found[1]).is_some(), "{} leads nowhere", &found[1]);
+    }
+    let ids: Vec<&str> = document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|item| item.as_object().unwrap().values())
+        .filter_map(|operation| operation["operationId"].as_str())
+        .collect();
+    let distinct: BTreeSet<&&str> = ids.iter().collect();
+    assert_eq!(ids.len(), distinct.len(), "an operationId is used twice");
+}
+
+#[test]
+fn the_page_needs_nothing_but_itself() {
+    for text in
+        [include_str!("../docs/page.html"), include_str!("../docs/app.js"), include_str!("../docs/style.css")]
+    {
+        for forbidden in [
+            "http://",
+            "https://",
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "eval(",
+            "localStorage",
+            "@import",
+        ] {
+            assert!(!text.contains(forbidden), "the page contains `{forbidden}`");
+        }
+    }
+}
