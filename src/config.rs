@@ -65,8 +65,6 @@ pub struct Config {
 pub struct Server {
     /// The address and port to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The address that absolute links begin with; the host of the request where unset.
-    pub public_url: Option<String>,
     /// Threads that serve requests.
     pub workers: usize,
     /// How long running jobs may take to finish after SIGTERM, in seconds.
@@ -173,7 +171,6 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            public_url: None,
             workers: std::thread::available_parallelism().map_or(2, usize::from).max(2),
             shutdown_seconds: 20,
         }
@@ -272,11 +269,6 @@ impl Config {
         }
         if self.archive.compression_threads == 0 {
             return bad("archive.compression_threads", "0".to_owned(), "at least one thread has to compress");
-        }
-        if let Some(url) = &self.server.public_url
-            && !url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
-        {
-            return bad("server.public_url", url.clone(), "it has to begin with http:// or https://");
         }
         for recipient in &self.encryption.recipients {
             if let Err(error) = recipient.parse::<crate::archive::Recipient>() {
@@ -400,7 +392,7 @@ mod tests {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/lifeboat.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         let (config, _) = Config::load(Some(&file), Overrides::default()).unwrap();
-        let mut expected = Config { data: PathBuf::from("/var/lib/lifeboat"), ..Config::default() };
+        let expected = Config { data: PathBuf::from("/var/lib/lifeboat"), ..Config::default() };
         assert_eq!(serde_json::to_value(&config).unwrap(), serde_json::to_value(&expected).unwrap());
 
         // Taken out of their comments, the other lines have to be settings as well.
@@ -412,7 +404,6 @@ mod tests {
         let all = all.collect::<Vec<_>>().join("\n").replace("age1…", &recipient);
         load(&all).unwrap();
         let named: serde_json::Value = Figment::from(Toml::string(&all)).extract().unwrap();
-        expected.server.public_url = Some(String::new());
         for pointer in pointers("", &serde_json::to_value(&expected).unwrap()) {
             assert!(named.pointer(&pointer).is_some(), "`{pointer}` is missing in the example settings");
         }

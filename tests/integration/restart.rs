@@ -97,6 +97,42 @@ fn a_rollback_that_was_killed_in_its_swap_is_finished_at_the_start() {
     assert_no_restore_runs(&api);
 }
 
+#[test]
+fn what_waited_runs_after_a_kill_and_what_ran_is_failed() {
+    let mut server = TestServer::builder().holding("create:collecting").start();
+    let api = server.api();
+    let running = api.put("snapshots/running", &json!({})).expect(201);
+    let waiting = api.put("snapshots/waiting", &json!({ "queue": true })).expect(201);
+    api.wait_for_status(&running, "started");
+    server.kill9();
+    server.release();
+    server.restart();
+
+    let api = server.api();
+    assert_eq!(api.wait_for_end(&running)["status"], "failed");
+    assert_eq!(api.wait_for_end(&waiting)["status"], "terminated");
+    assert_eq!(api.get("snapshots/running").expect(200)["status"], "failed");
+    assert_eq!(api.get("snapshots/waiting").expect(200)["status"], "created");
+}
+
+#[test]
+fn a_stop_closes_what_does_not_finish_in_time_and_ends_well() {
+    let mut server =
+        TestServer::builder().settings("[server]\nshutdown_seconds = 1").holding("create:collecting").start();
+    let execution = server.api().put("snapshots/nightly", &json!({})).expect(201);
+    server.api().wait_for_status(&execution, "started");
+    server.terminate();
+    server.release();
+    server.restart();
+
+    let api = server.api();
+    let ended = api.wait_for_end(&execution);
+    assert_eq!(ended["status"], "failed", "{ended:#}");
+    assert!(ended["error"].as_str().unwrap().starts_with("interrupted"), "{ended:#}");
+    assert_eq!(api.get("snapshots/nightly").expect(200)["status"], "failed");
+    assert_eq!(server.files_in("tmp"), Vec::<String>::new());
+}
+
 fn assert_no_restore_runs(api: &Api) {
     let status: Value = api.get("snapshot-status").expect(200);
     assert_eq!(status, json!({ "status": "not-running" }));
