@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::database::{ListError, ListQuery, Page, Scope, text};
 use crate::executions::table::{EVENTS, EXECUTIONS};
 use crate::executions::{Engine, Homes, JobError, merged};
+use crate::fetch::FetchSettings;
 use crate::keys::{Keys, KeysError};
 use crate::manager::{Blobs, Manager, ManagerError, Vault, visible};
 use crate::model::{Caller, ExecutionId, Timestamp};
@@ -61,6 +62,8 @@ pub struct Service {
     pub engine: Engine,
     /// The manager snapshots.
     pub snapshots: Snapshots,
+    /// How files are fetched by URL.
+    pub fetch: FetchSettings,
     /// The settings it was built by.
     pub config: Config,
     /// What the start found to do.
@@ -123,15 +126,29 @@ impl Service {
         engine.recover_blocking()?;
         let access = Access::new(records.clone(), manager.clone());
         let first_start = first_start(&access, &folder, admin_password)?;
-        let snapshot_settings = SnapshotSettings {
-            limits,
-            max_upload_bytes: config.archive.max_upload_bytes,
-            fetch_allow: config.url_fetch.allow.clone(),
+        let fetch = FetchSettings {
+            allow: config.url_fetch.allow.clone(),
             connect_seconds: config.url_fetch.connect_seconds,
             idle_seconds: config.url_fetch.idle_seconds,
         };
+        let snapshot_settings = SnapshotSettings {
+            limits,
+            max_upload_bytes: config.archive.max_upload_bytes,
+            fetch: fetch.clone(),
+        };
         let snapshots = Snapshots::new(records.clone(), engine.clone(), store, snapshot_settings);
-        Ok(Self { access, manager, records, engine, snapshots, config, recovered, first_start, _lock: lock })
+        Ok(Self {
+            access,
+            manager,
+            records,
+            engine,
+            snapshots,
+            fetch,
+            config,
+            recovered,
+            first_start,
+            _lock: lock,
+        })
     }
 
     /// Whether every caller is taken for `admin`: a setting that the start allows on loopback only.
@@ -173,6 +190,17 @@ impl Service {
     ) -> Result<Map<String, Value>, ManagerError> {
         let scope = visible(caller, false).and("id = ?", [text(id.to_string())]);
         let query = ListQuery { include, size: 1, ..ListQuery::default() };
+        let mut page = merged(self.engine.databases(), &EXECUTIONS, query, scope, "created_at").await?;
+        page.items.pop().ok_or_else(|| ManagerError::NotFound { noun: "Execution", id: id.to_string() })
+    }
+
+    /// An execution as it stands now, for the answer to the call that recorded or changed it.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotFound`]; the databases' own.
+    pub async fn execution_view(&self, id: ExecutionId) -> Result<Map<String, Value>, ManagerError> {
+        let scope = Scope::everything().and("id = ?", [text(id.to_string())]);
+        let query = ListQuery { size: 1, ..ListQuery::default() };
         let mut page = merged(self.engine.databases(), &EXECUTIONS, query, scope, "created_at").await?;
         page.items.pop().ok_or_else(|| ManagerError::NotFound { noun: "Execution", id: id.to_string() })
     }

@@ -235,7 +235,8 @@ impl Config {
             }
             figment = figment.merge(Toml::file_exact(file));
         }
-        figment = figment.merge(Env::prefixed("LIFEBOAT_").filter(|key| key.as_str().contains("__")).split("__"));
+        figment =
+            figment.merge(Env::prefixed("LIFEBOAT_").filter(|key| key.as_str().contains("__")).split("__"));
         let mut config: Self = figment.extract().map_err(|error| ConfigError::Read(Box::new(error)))?;
         if let Some(data) = overrides.data {
             config.data = data;
@@ -247,7 +248,9 @@ impl Config {
         let unknown = std::env::vars_os()
             .filter_map(|(name, _)| name.into_string().ok())
             .filter(|name| {
-                name.starts_with("LIFEBOAT_") && !name.contains("__") && !OTHER_VARIABLES.contains(&name.as_str())
+                name.starts_with("LIFEBOAT_")
+                    && !name.contains("__")
+                    && !OTHER_VARIABLES.contains(&name.as_str())
             })
             .collect();
         Ok((config, unknown))
@@ -393,12 +396,47 @@ mod tests {
     }
 
     #[test]
+    fn the_example_settings_load_and_name_every_key() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/lifeboat.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (config, _) = Config::load(Some(&file), Overrides::default()).unwrap();
+        let mut expected = Config { data: PathBuf::from("/var/lib/lifeboat"), ..Config::default() };
+        assert_eq!(serde_json::to_value(&config).unwrap(), serde_json::to_value(&expected).unwrap());
+
+        // Taken out of their comments, the other lines have to be settings as well.
+        let all = text.lines().map(|line| match line.strip_prefix("# ") {
+            Some(setting) if setting.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')) => setting,
+            _ => line,
+        });
+        let recipient = crate::archive::Identity::generate().recipient().to_string();
+        let all = all.collect::<Vec<_>>().join("\n").replace("age1…", &recipient);
+        load(&all).unwrap();
+        let named: serde_json::Value = Figment::from(Toml::string(&all)).extract().unwrap();
+        expected.server.public_url = Some(String::new());
+        for pointer in pointers("", &serde_json::to_value(&expected).unwrap()) {
+            assert!(named.pointer(&pointer).is_some(), "`{pointer}` is missing in the example settings");
+        }
+    }
+
+    fn pointers(above: &str, value: &serde_json::Value) -> Vec<String> {
+        match value {
+            serde_json::Value::Object(members) => members
+                .iter()
+                .flat_map(|(name, member)| pointers(&format!("{above}/{name}"), member))
+                .collect(),
+            _ => vec![above.to_owned()],
+        }
+    }
+
+    #[test]
     fn a_network_holds_its_addresses_only() {
         let network: Network = "10.1.0.0/16".parse().unwrap();
         assert!(network.contains("10.1.255.3".parse().unwrap()));
         assert!(network.contains("::ffff:10.1.2.3".parse().unwrap()));
         assert!(!network.contains("10.2.0.0".parse().unwrap()));
         let everything: Network = "0.0.0.0/0".parse().unwrap();
-        assert!(everything.contains("8.8.8.8".parse().unwrap()) && !everything.contains("::1".parse().unwrap()));
+        assert!(
+            everything.contains("8.8.8.8".parse().unwrap()) && !everything.contains("::1".parse().unwrap())
+        );
     }
 }

@@ -12,7 +12,9 @@ use crate::executions::{Job, JobError};
 #[cfg(feature = "failpoints")]
 pub fn hit(name: &str, job: &Job) -> Result<(), JobError> {
     let Ok(plan) = std::env::var("LIFEBOAT_FAILPOINTS") else { return Ok(()) };
-    for (_, action) in plan.split(',').filter_map(|entry| entry.split_once('=')).filter(|(place, _)| *place == name) {
+    for (_, action) in
+        plan.split(',').filter_map(|entry| entry.split_once('=')).filter(|(place, _)| *place == name)
+    {
         match action.split_once(':') {
             Some(("hold", path)) => {
                 while std::path::Path::new(path).exists() {
@@ -22,7 +24,8 @@ pub fn hit(name: &str, job: &Job) -> Result<(), JobError> {
             }
             _ if action == "fail" => return Err(JobError::Failed(format!("injected failure at {name}"))),
             _ => {
-                let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+                let _ =
+                    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
             }
         }
     }

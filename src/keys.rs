@@ -18,7 +18,9 @@ use crate::archive::{Identity, KeyError, Recipient, SigningKey};
 pub enum KeysError {
     #[error("failed to read or write the key file `{file}`")]
     Io { file: String, source: io::Error },
-    #[error("the key file `{file}` is damaged: bring it back from your copy, or archives sealed for it stay shut")]
+    #[error(
+        "the key file `{file}` is damaged: bring it back from your copy, or archives sealed for it stay shut"
+    )]
     Damaged { file: String, source: KeyError },
     #[error("the key file `{file}` does not hold 32 bytes in hex")]
     NotHex { file: String },
@@ -50,7 +52,11 @@ impl Keys {
         identity_files: &[PathBuf],
         recipients: &[Recipient],
     ) -> Result<Self, KeysError> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| io_error(folder, source))?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|source| io_error(folder, source))?;
         let own = open_own(&folder.join("identity.txt"), is_new)?;
         let recovery = open_recovery(folder, is_new)?;
         let mut all_recipients = vec![own.recipient(), recovery];

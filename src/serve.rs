@@ -37,7 +37,8 @@ pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
         tracing::warn!("the variable `{name}` is none of Lifeboat's and is ignored");
     }
     install_tls();
-    let admin_password = std::env::var("LIFEBOAT_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
+    let admin_password =
+        std::env::var("LIFEBOAT_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
     let service = Service::open(config, admin_password.as_deref())?;
     if let Some(first) = &service.first_start {
         tell_first_start(first)?;
@@ -46,6 +47,31 @@ pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
 }
 
 async fn run(service: Service, port_file: Option<PathBuf>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let listening = |address: SocketAddr| match port_file {
+        Some(path) => write_port(&path, address).context("failed to write the port file"),
+        None => Ok(()),
+    };
+    serve_until(service, listening, stop).await
+}
+
+/// Serves until `stop` is done: then no new work, running jobs get some seconds to finish, and it ends well.
+/// `listening` is told the address as soon as requests are taken. To be run in an actix system.
+///
+/// # Errors
+/// An address that is taken; what `listening` says.
+pub async fn serve_until(
+    service: Service,
+    listening: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
     let grace = Duration::from_secs(service.config.server.shutdown_seconds);
     let address = service.config.server.listen;
     let service = web::Data::new(service);
@@ -57,20 +83,13 @@ async fn run(service: Service, port_file: Option<PathBuf>) -> anyhow::Result<()>
         let engine = engine.clone();
         async move { engine.run().await }
     });
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        stop.await;
         tracing::info!("stopping: running jobs have {} s to finish", grace.as_secs());
         engine.stop(grace).await;
         handle.stop(true).await;
     });
-    if let Some(path) = port_file {
-        write_port(&path, address).context("failed to write the port file")?;
-    }
+    listening(address)?;
     tracing::info!(%address, "serving on http://{address}");
     server.await?;
     scheduler.await?;
@@ -91,9 +110,14 @@ pub fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-fn start_log(config: &Config) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter)
-        .with_context(|| format!("the setting `log.filter` is `{}`, which is no filter", config.log.filter))?;
+/// Starts the log of the process on stderr. Where one runs already, that one stays.
+///
+/// # Errors
+/// A filter that is none.
+pub fn start_log(config: &Config) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter).with_context(|| {
+        format!("the setting `log.filter` is `{}`, which is no filter", config.log.filter)
+    })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match config.log.format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
@@ -120,10 +144,16 @@ fn tell_first_start(first: &FirstStart) -> anyhow::Result<()> {
     }
     if let Some(password) = &first.password {
         let file = &first.password_file;
-        fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(file)?.write_all(
-            format!("{password}\n").as_bytes(),
-        )?;
-        tracing::warn!("first start: the password of `admin` is in `{}`: read it and remove the file", file.display());
+        fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(file)?
+            .write_all(format!("{password}\n").as_bytes())?;
+        tracing::warn!(
+            "first start: the password of `admin` is in `{}`: read it and remove the file",
+            file.display()
+        );
     }
     tracing::warn!("first start: the recovery key is in `{recovery}`: keep it elsewhere and remove the file");
     Ok(())

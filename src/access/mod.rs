@@ -279,3 +279,6 @@ impl Access {
             .is_some())
     }
 }
+
+#[cfg(test)]
+mod tests;

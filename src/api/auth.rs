@@ -96,6 +96,8 @@ fn credentials(request: &HttpRequest) -> Result<Credentials, ApiError> {
 }
 
 fn basic(encoded: &str) -> Option<Credentials> {
+    // The older Python client writes the alphabet of URLs (RFC 4648, 5).
+    let encoded = encoded.replace('-', "+").replace('_', "/");
     let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
     let text = Zeroizing::new(String::from_utf8(decoded).ok()?);
     let (username, password) = text.split_once(':')?;

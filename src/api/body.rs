@@ -16,7 +16,7 @@ pub(super) struct Body {
 
 enum Form {
     Raw(web::Payload),
-    Multipart(Multipart, Option<actix_multipart::Field>),
+    Multipart(Box<Multipart>, Option<Box<actix_multipart::Field>>),
 }
 
 impl Body {
@@ -25,10 +25,11 @@ impl Body {
     /// # Errors
     /// 400 for a `Content-Length` that is no number.
     pub(super) fn new(request: &HttpRequest, payload: web::Payload) -> Result<Self, ApiError> {
-        let header = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let header =
+            |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
         let content_type = header(header::CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
         if content_type.starts_with("multipart/form-data") && content_type.contains("boundary=") {
-            let form = Multipart::new(request.headers(), payload);
+            let form = Box::new(Multipart::new(request.headers(), payload));
             return Ok(Self { form: Form::Multipart(form, None), length: None });
         }
         let length = header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
@@ -67,7 +68,7 @@ impl Body {
                         let is_file =
                             found.content_disposition().is_some_and(|about| about.get_filename().is_some());
                         if is_file {
-                            *field = Some(found);
+                            *field = Some(Box::new(found));
                         }
                     }
                 }

@@ -1,26 +1,17 @@
 //! Files on their way out: whole or one range, with a length, never compressed on the way.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
-
 use actix_web::body::SizedStream;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse};
-use bytes::Bytes;
-use futures_util::stream;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+
+use crate::files::OpenFile;
 
 use super::{ApiError, ErrorCode};
-
-/// Bytes that are read at once.
-const CHUNK_BYTES: u64 = 256 * 1024;
 
 /// A file to be sent.
 pub struct FileBody {
     /// The open file.
-    pub file: File,
-    /// Its length in bytes.
-    pub length: u64,
+    pub file: OpenFile,
     /// Its hash in hex, for `ETag`; none where it is not known.
     pub sha256: Option<String>,
     /// The name for `Content-Disposition`: of letters, digits and `-._~` only.
@@ -38,29 +29,35 @@ struct Span {
 
 impl FileBody {
     /// The response: the whole file, one range of it, or 304 where the caller has it already. A `HEAD` gets the same
-    /// headers. Several ranges at once are answered with the whole file (RFC 9110, 14.2).
-    ///
-    /// # Errors
-    /// 416 for a range that begins past the end.
-    pub fn respond(self, request: &HttpRequest) -> Result<HttpResponse, ApiError> {
-        let header = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    /// headers. Several ranges at once are answered with the whole file (RFC 9110, 14.2); one that begins past the
+    /// end, with 416 and the file's length.
+    pub fn respond(self, request: &HttpRequest) -> HttpResponse {
+        let whole = self.file.length_bytes();
+        let header =
+            |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
         let etag = self.sha256.as_ref().map(|hash| format!("\"{hash}\""));
-        let is_known = |value: &str| etag.as_ref().is_some_and(|etag| value.split(',').any(|one| one.trim() == etag));
+        let is_known =
+            |value: &str| etag.as_ref().is_some_and(|etag| value.split(',').any(|one| one.trim() == etag));
         if header(header::IF_NONE_MATCH).is_some_and(is_known) {
             let mut response = HttpResponse::NotModified();
             response.insert_header((header::ETAG, etag.unwrap_or_default()));
-            return Ok(response.finish());
+            return response.finish();
         }
         let may_range = header(header::IF_RANGE).is_none_or(is_known);
         let range = header(header::RANGE).filter(|_| may_range);
-        let span = match range.map(|range| parse_range(range, self.length)) {
+        let span = match range.map(|range| parse_range(range, whole)) {
             None | Some(Range::Whole) => None,
             Some(Range::One(span)) => Some(span),
             Some(Range::Unsatisfiable) => {
-                return Err(ApiError::new(
+                let error = ApiError::new(
                     ErrorCode::RangeNotSatisfiable,
-                    format!("the range begins past the end: the file has {} bytes", self.length),
-                ));
+                    format!("the range begins past the end: the file has {} bytes", whole),
+                );
+                let mut response = error.error_response();
+                if let Ok(value) = header::HeaderValue::try_from(format!("bytes */{}", whole)) {
+                    response.headers_mut().insert(header::CONTENT_RANGE, value);
+                }
+                return response;
             }
         };
         let mut response = HttpResponse::build(span.map_or(StatusCode::OK, |_| StatusCode::PARTIAL_CONTENT));
@@ -75,31 +72,11 @@ impl FileBody {
         }
         if let Some(Span { start, length }) = span {
             let last = start + length.saturating_sub(1);
-            response.insert_header((header::CONTENT_RANGE, format!("bytes {start}-{last}/{}", self.length)));
+            response.insert_header((header::CONTENT_RANGE, format!("bytes {start}-{last}/{}", whole)));
         }
-        let span = span.unwrap_or(Span { start: 0, length: self.length });
-        Ok(response.body(SizedStream::new(span.length, read(Arc::new(self.file), span))))
+        let span = span.unwrap_or(Span { start: 0, length: whole });
+        response.body(SizedStream::new(span.length, self.file.stream(span.start, span.length)))
     }
-}
-
-fn read(file: Arc<File>, span: Span) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
-    let end = span.start + span.length;
-    stream::try_unfold(span.start, move |position| {
-        let file = Arc::clone(&file);
-        async move {
-            if position >= end {
-                return Ok(None);
-            }
-            let length = CHUNK_BYTES.min(end - position);
-            let read = tokio::task::spawn_blocking(move || {
-                let mut chunk = vec![0; usize::try_from(length).unwrap_or(0)];
-                // A file that ends early is an error, which cuts the connection: the caller must not take it for whole.
-                file.read_exact_at(&mut chunk, position).map(|()| chunk)
-            });
-            let chunk = read.await.map_err(std::io::Error::other)??;
-            Ok(Some((Bytes::from(chunk), position + length)))
-        }
-    })
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -172,12 +172,6 @@ impl From<ListError> for ApiError {
     }
 }
 
-impl From<rusqlite::Error> for ApiError {
-    fn from(error: rusqlite::Error) -> Self {
-        DatabaseError::from(error).into()
-    }
-}
-
 impl From<DatabaseError> for ApiError {
     fn from(error: DatabaseError) -> Self {
         Self::internal(&error)

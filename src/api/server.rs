@@ -45,7 +45,14 @@ pub fn listen(service: web::Data<Service>) -> std::io::Result<(actix_web::dev::S
 
 fn cors(origins: &[String]) -> Cors {
     let mut cors = Cors::default()
-        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allowed_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
         .allow_any_header()
         .expose_headers([header::ETAG, header::CONTENT_DISPOSITION, header::CONTENT_RANGE, header::LOCATION])
         .max_age(3600);
@@ -79,7 +86,9 @@ async fn shape_errors(
         StatusCode::METHOD_NOT_ALLOWED => {
             ApiError::new(ErrorCode::MethodNotAllowed, format!("`{path}` does not answer to {method}"))
         }
-        StatusCode::NOT_FOUND => ApiError::new(ErrorCode::NotFound, format!("there is no `{method} {path}` here")),
+        StatusCode::NOT_FOUND => {
+            ApiError::new(ErrorCode::NotFound, format!("there is no `{method} {path}` here"))
+        }
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(ErrorCode::PayloadTooLarge, "the body is too long"),
         status if status.is_client_error() => {
             ApiError::bad_parameters(format!("the request can't be read ({status})"))

@@ -71,14 +71,9 @@ impl<W: Write> BundleWriter<W> {
 
     /// Writes the manifest inside and the end, and gives the sink back.
     pub fn finish(mut self) -> Result<W, ArchiveError> {
-        let manifest = InnerManifest {
-            format: 1,
-            files: std::mem::take(&mut self.files),
-        };
-        let document =
-            serde_json::to_vec(&manifest).expect("strings, numbers and hashes always make JSON");
-        self.append(MANIFEST, &document)
-            .map_err(ArchiveError::Write)?;
+        let manifest = InnerManifest { format: 1, files: std::mem::take(&mut self.files) };
+        let document = serde_json::to_vec(&manifest).expect("strings, numbers and hashes always make JSON");
+        self.append(MANIFEST, &document).map_err(ArchiveError::Write)?;
         self.tar.into_inner().map_err(ArchiveError::Write)?.finish()
     }
 
@@ -98,10 +93,7 @@ pub struct Bundle {
 impl Bundle {
     /// The content of a file.
     pub fn get(&self, path: &str) -> Option<&[u8]> {
-        self.files
-            .iter()
-            .find(|(file, _)| file.path == path)
-            .map(|(_, content)| content.as_slice())
+        self.files.iter().find(|(file, _)| file.path == path).map(|(_, content)| content.as_slice())
     }
 }
 
@@ -141,17 +133,9 @@ pub fn open_bundle<R: Read>(
             .map_err(|_| damaged("a path in it is not UTF-8"))?;
         names::check(&path)?;
         let is_manifest = path == MANIFEST;
-        let most = if is_manifest {
-            OVERHEAD_BYTES * (files.len() as u64 + 1)
-        } else {
-            left
-        };
+        let most = if is_manifest { OVERHEAD_BYTES * (files.len() as u64 + 1) } else { left };
         if member.size() > most {
-            return Err(ArchiveError::limit(
-                &path,
-                "bytes in a sealed bundle",
-                max_bytes,
-            ));
+            return Err(ArchiveError::limit(&path, "bytes in a sealed bundle", max_bytes));
         }
         let size = usize::try_from(member.size()).unwrap_or(0);
         // Sized at once where that is modest, so that no copy of a secret is left behind by growth.
@@ -169,9 +153,7 @@ pub fn open_bundle<R: Read>(
     let manifest: InnerManifest = serde_json::from_slice(&manifest)
         .map_err(|_| damaged("the manifest inside is not what was expected"))?;
     if manifest.format != 1 {
-        return Err(ArchiveError::UnknownFormat {
-            format: manifest.format.into(),
-        });
+        return Err(ArchiveError::UnknownFormat { format: manifest.format.into() });
     }
     check_files(manifest.files, files)
 }
@@ -187,11 +169,7 @@ fn check_files(
     let mut checked = Vec::with_capacity(files.len());
     for (listed, (path, content)) in listed.into_iter().zip(files) {
         names.insert(&path)?;
-        let found = InnerFile {
-            size: content.len() as u64,
-            sha256: Digest::of(&content),
-            path,
-        };
+        let found = InnerFile { size: content.len() as u64, sha256: Digest::of(&content), path };
         if found != listed {
             return Err(damaged("a file is not what the manifest inside says"));
         }
@@ -202,9 +180,7 @@ fn check_files(
 
 /// Reads on past the tar, so that the end of the ciphertext is seen to be genuine.
 fn read_to_end_of_seal<R: Read>(tar: tar::Archive<R>) -> Result<(), ArchiveError> {
-    io::copy(&mut tar.into_inner(), &mut io::sink())
-        .map(drop)
-        .map_err(ArchiveError::from_read)
+    io::copy(&mut tar.into_inner(), &mut io::sink()).map(drop).map_err(ArchiveError::from_read)
 }
 
 /// The tar reader wraps errors of ours, and its own show contents of headers.
@@ -216,9 +192,7 @@ fn tar_error(error: io::Error) -> ArchiveError {
 }
 
 fn damaged(reason: &str) -> ArchiveError {
-    ArchiveError::DamagedSeal {
-        reason: reason.to_owned(),
-    }
+    ArchiveError::DamagedSeal { reason: reason.to_owned() }
 }
 
 #[cfg(test)]
@@ -231,26 +205,16 @@ mod tests {
     fn files_come_back_as_they_were_sealed() {
         let key = [Identity::generate()];
         let long = format!("keys/{}/id", "long-".repeat(40));
-        let files = [
-            ("secrets", &b"{}"[..]),
-            (&long, &b""[..]),
-            ("b", &[0xff; 3000]),
-        ];
+        let files = [("secrets", &b"{}"[..]), (&long, &b""[..]), ("b", &[0xff; 3000])];
         let sealed = seal_bundle(files, &[key[0].recipient()]).unwrap();
         let bundle = open_bundle(&sealed[..], &key, LIMIT).unwrap();
-        let names: Vec<&str> = bundle
-            .files
-            .iter()
-            .map(|(file, _)| file.path.as_str())
-            .collect();
+        let names: Vec<&str> = bundle.files.iter().map(|(file, _)| file.path.as_str()).collect();
         assert_eq!(names, ["secrets", &long, "b"]);
         assert_eq!(bundle.get("b"), Some(&[0xff; 3000][..]));
         assert_eq!(bundle.get("c"), None);
         let error = open_bundle(&sealed[..], &key, 3001).err().unwrap();
         assert!(matches!(error, ArchiveError::Limit { .. }), "{error}");
-        let error = open_bundle(&sealed[..], &[Identity::generate()], LIMIT)
-            .err()
-            .unwrap();
+        let error = open_bundle(&sealed[..], &[Identity::generate()], LIMIT).err().unwrap();
         assert!(matches!(error, ArchiveError::NoKey { tried: 1 }), "{error}");
     }
 
@@ -258,12 +222,7 @@ mod tests {
     fn an_empty_bundle_is_a_bundle() {
         let key = [Identity::generate()];
         let sealed = seal_bundle([], &[key[0].recipient()]).unwrap();
-        assert!(
-            open_bundle(&sealed[..], &key, LIMIT)
-                .unwrap()
-                .files
-                .is_empty()
-        );
+        assert!(open_bundle(&sealed[..], &key, LIMIT).unwrap().files.is_empty());
     }
 
     #[test]
@@ -286,9 +245,7 @@ mod tests {
             header.set_entry_type(kind);
             header.set_size(0);
             match kind {
-                tar::EntryType::Symlink => {
-                    tar.append_link(&mut header, "a", "/etc/passwd").unwrap()
-                }
+                tar::EntryType::Symlink => tar.append_link(&mut header, "a", "/etc/passwd").unwrap(),
                 _ => tar.append_data(&mut header, "a", &b""[..]).unwrap(),
             }
             tar.into_inner().unwrap().finish().unwrap()

@@ -7,8 +7,8 @@ use libdeflater::{CompressionLvl, Compressor};
 
 /// Ends of names, in lower case, whose content does not shrink.
 const SUFFIXES: &[&str] = &[
-    ".7z", ".age", ".br", ".bz2", ".gif", ".gz", ".jar", ".jpeg", ".jpg", ".lz4", ".mp4", ".png",
-    ".rpm", ".tgz", ".webp", ".wgn", ".whl", ".woff2", ".xz", ".zip", ".zst",
+    ".7z", ".age", ".br", ".bz2", ".gif", ".gz", ".jar", ".jpeg", ".jpg", ".lz4", ".mp4", ".png", ".rpm",
+    ".tgz", ".webp", ".wgn", ".whl", ".woff2", ".xz", ".zip", ".zst",
 ];
 
 /// First bytes of formats whose content does not shrink.
@@ -30,9 +30,7 @@ const SAMPLE: usize = 64 << 10;
 
 /// Whether `head`, the start of the content of `name`, is likely not to shrink.
 pub(super) fn is_compressed(name: &str, head: &[u8]) -> bool {
-    has_suffix(name)
-        || MAGICS.iter().any(|magic| head.starts_with(magic))
-        || sample_does_not_shrink(head)
+    has_suffix(name) || MAGICS.iter().any(|magic| head.starts_with(magic)) || sample_does_not_shrink(head)
 }
 
 fn has_suffix(name: &str) -> bool {
@@ -53,9 +51,7 @@ fn sample_does_not_shrink(head: &[u8]) -> bool {
     let mut output = vec![0; SAMPLE - SAMPLE / 32];
     // Level 0, the fastest, does not compress at all.
     let level = CompressionLvl::new(1).unwrap_or_default();
-    Compressor::new(level)
-        .deflate_compress(sample, &mut output)
-        .is_err()
+    Compressor::new(level).deflate_compress(sample, &mut output).is_err()
 }
 
 #[cfg(test)]
@@ -65,12 +61,7 @@ mod tests {
     #[test]
     fn what_does_not_shrink_is_known_by_name_start_or_sample() {
         let noise: Vec<u8> = (0..SAMPLE as u64)
-            .map(|i| {
-                (i.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                    .rotate_left(31)
-                    .wrapping_mul(i | 1)
-                    >> 37) as u8
-            })
+            .map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(i | 1) >> 37) as u8)
             .collect();
         assert!(is_compressed("a/B.TAR.GZ", b"text"));
         assert!(is_compressed("a", b"\x1f\x8b\x08 and so on"));

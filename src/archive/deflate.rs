@@ -22,18 +22,9 @@ pub(super) const STREAM_END: &[u8] = &[0x03, 0x00];
 /// Work for a compressor.
 pub(super) enum Task {
     /// A whole content; stored where it does not shrink.
-    Whole {
-        content: Vec<u8>,
-        method: Method,
-        level: u8,
-    },
+    Whole { content: Vec<u8>, method: Method, level: u8 },
     /// A chunk of a stream, and the one before it.
-    Chunk {
-        content: Arc<Vec<u8>>,
-        before: Option<Arc<Vec<u8>>>,
-        method: Method,
-        level: u8,
-    },
+    Chunk { content: Arc<Vec<u8>>, before: Option<Arc<Vec<u8>>>, method: Method, level: u8 },
 }
 
 /// A compressor's answer.
@@ -56,11 +47,7 @@ impl Machine {
     /// Compresses; the same task always gives the same bytes, whoever did what before.
     pub(super) fn run(&mut self, task: Task) -> Compressed {
         match task {
-            Task::Whole {
-                content,
-                method,
-                level,
-            } => {
+            Task::Whole { content, method, level } => {
                 let crc = crc_of(&content);
                 let shrunk = match method {
                     Method::Stored => None,
@@ -69,19 +56,10 @@ impl Machine {
                 };
                 match shrunk {
                     Some(bytes) => Compressed { bytes, method, crc },
-                    None => Compressed {
-                        bytes: content,
-                        method: Method::Stored,
-                        crc,
-                    },
+                    None => Compressed { bytes: content, method: Method::Stored, crc },
                 }
             }
-            Task::Chunk {
-                content,
-                before,
-                method,
-                level,
-            } => {
+            Task::Chunk { content, before, method, level } => {
                 let crc = crc_of(&content);
                 let before = before.as_ref().map(|before| before.as_slice());
                 let bytes = match method {
@@ -117,9 +95,7 @@ impl Machine {
         compress.reset();
         if let Some(before) = before {
             let dictionary = &before[before.len().saturating_sub(WINDOW)..];
-            compress
-                .set_dictionary(dictionary)
-                .expect("a fresh raw deflate stream takes a dictionary");
+            compress.set_dictionary(dictionary).expect("a fresh raw deflate stream takes a dictionary");
         }
         // Room enough that the flush ends in one call: stored blocks and markers cost less.
         let mut bytes = Vec::with_capacity(content.len() + content.len() / 64 + 1024);
@@ -128,8 +104,7 @@ impl Machine {
             let status = compress
                 .compress_vec(&content[taken..], &mut bytes, FlushCompress::Sync)
                 .expect("deflate of bytes in memory has no way to fail");
-            let is_done =
-                bytes.len() < bytes.capacity() && compress.total_in() == content.len() as u64;
+            let is_done = bytes.len() < bytes.capacity() && compress.total_in() == content.len() as u64;
             if is_done || matches!(status, Status::BufError) && bytes.len() < bytes.capacity() {
                 bytes.shrink_to_fit();
                 return bytes;
@@ -203,9 +178,7 @@ mod tests {
 
     #[test]
     fn a_used_machine_gives_the_same_bytes_as_a_new_one() {
-        let content: Vec<u8> = (0..300_000u32)
-            .flat_map(|i| (i % 977).to_le_bytes())
-            .collect();
+        let content: Vec<u8> = (0..300_000u32).flat_map(|i| (i % 977).to_le_bytes()).collect();
         let mut used = Machine::default();
         joined(&mut used, b"something else before", 7, 9);
         joined(&mut used, &content[1..], 100_000, 6);
@@ -218,11 +191,7 @@ mod tests {
     #[test]
     fn what_does_not_shrink_is_stored() {
         for content in [&b""[..], b"a", b"ab", b"\x01\x9f\x77\x20\xe1"] {
-            let task = Task::Whole {
-                content: content.to_vec(),
-                method: Method::Deflate,
-                level: 6,
-            };
+            let task = Task::Whole { content: content.to_vec(), method: Method::Deflate, level: 6 };
             let compressed = Machine::default().run(task);
             assert_eq!(compressed.method, Method::Stored);
             assert_eq!(compressed.bytes, content);

@@ -56,7 +56,6 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|_| de::Error::custom("a SHA-256 digest has 64 hexadecimal digits"))
+        text.parse().map_err(|_| de::Error::custom("a SHA-256 digest has 64 hexadecimal digits"))
     }
 }

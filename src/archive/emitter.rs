@@ -60,11 +60,7 @@ impl EntryHeader<'_> {
     }
 
     fn flags(&self) -> u16 {
-        if self.is_streamed {
-            FLAG_UTF8 | FLAG_DESCRIPTOR
-        } else {
-            FLAG_UTF8
-        }
+        if self.is_streamed { FLAG_UTF8 | FLAG_DESCRIPTOR } else { FLAG_UTF8 }
     }
 
     fn name_length(&self) -> u16 {
@@ -83,18 +79,10 @@ impl EntryHeader<'_> {
             put_u64(&mut extra, self.compressed_size);
             (self.crc32, u32::MAX, u32::MAX)
         } else {
-            (
-                self.crc32,
-                saturate(self.compressed_size),
-                saturate(self.size),
-            )
+            (self.crc32, saturate(self.compressed_size), saturate(self.size))
         };
         // A local header does not say where it stands.
-        let version_needed = EntryHeader {
-            offset: 0,
-            ..self.clone()
-        }
-        .version_needed();
+        let version_needed = EntryHeader { offset: 0, ..self.clone() }.version_needed();
         let mut bytes = Vec::with_capacity(30 + self.name.len() + extra.len());
         put_u32(&mut bytes, LOCAL_HEADER);
         put_u16(&mut bytes, version_needed);
@@ -160,14 +148,7 @@ impl EntryHeader<'_> {
         put_u16(&mut bytes, 0);
         put_u16(&mut bytes, 0);
         put_u16(&mut bytes, 0);
-        put_u32(
-            &mut bytes,
-            if self.name.ends_with('/') {
-                FOLDER_ATTRIBUTES
-            } else {
-                FILE_ATTRIBUTES
-            },
-        );
+        put_u32(&mut bytes, if self.name.ends_with('/') { FOLDER_ATTRIBUTES } else { FILE_ATTRIBUTES });
         put_u32(&mut bytes, saturate(self.offset));
         bytes.extend_from_slice(self.name.as_bytes());
         bytes.extend_from_slice(&extra);
@@ -178,9 +159,8 @@ impl EntryHeader<'_> {
 /// The records after the central directory, which began at `offset` and took `size` bytes.
 pub(super) fn end_of_archive(entries: u64, offset: u64, size: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let is_zip64 = entries >= u64::from(u16::MAX)
-        || offset >= u64::from(u32::MAX)
-        || size >= u64::from(u32::MAX);
+    let is_zip64 =
+        entries >= u64::from(u16::MAX) || offset >= u64::from(u32::MAX) || size >= u64::from(u32::MAX);
     if is_zip64 {
         put_u32(&mut bytes, ZIP64_END);
         // The length of the rest of this record.

@@ -26,9 +26,7 @@ pub(super) struct End {
 
 /// Finds the end record, which has to end with the file, and the directory it points to.
 pub(super) fn find_end(file: &File, length: u64) -> Result<End, ArchiveError> {
-    let not_zip = |reason: &str| ArchiveError::NotZip {
-        reason: reason.into(),
-    };
+    let not_zip = |reason: &str| ArchiveError::NotZip { reason: reason.into() };
     if length < END_BYTES {
         return Err(not_zip("it is shorter than the shortest zip"));
     }
@@ -42,8 +40,7 @@ pub(super) fn find_end(file: &File, length: u64) -> Result<End, ArchiveError> {
     let found = (0..=tail.len() - END_BYTES as usize).rev().find(|at| {
         let record = &tail[*at..];
         // The comment has to reach the end of the file: else readers disagree on where the end is.
-        get_u32(record, 0) == END
-            && usize::from(get_u16(record, 20)) == record.len() - END_BYTES as usize
+        get_u32(record, 0) == END && usize::from(get_u16(record, 20)) == record.len() - END_BYTES as usize
     });
     let Some(at) = found else {
         return Err(if begins_like_zip {
@@ -58,9 +55,7 @@ pub(super) fn find_end(file: &File, length: u64) -> Result<End, ArchiveError> {
         return Err(ArchiveError::damaged("it spans several disks"));
     }
     if get_u16(record, 8) != get_u16(record, 10) {
-        return Err(ArchiveError::damaged(
-            "its end record counts entries twice and differently",
-        ));
+        return Err(ArchiveError::damaged("its end record counts entries twice and differently"));
     }
     let short = End {
         entries: get_u16(record, 10).into(),
@@ -95,9 +90,7 @@ fn read_zip64_end(file: &File, end_offset: u64, short: End) -> Result<(End, u64)
     }
     let record_offset = get_u64(&locator, 8);
     if record_offset.checked_add(ZIP64_END_BYTES) != Some(locator_offset) {
-        return Err(ArchiveError::damaged(
-            "its zip64 end record is not where it should be",
-        ));
+        return Err(ArchiveError::damaged("its zip64 end record is not where it should be"));
     }
     let mut record = [0; ZIP64_END_BYTES as usize];
     read_exact_at(file, &mut record, record_offset)?;
@@ -109,11 +102,7 @@ fn read_zip64_end(file: &File, end_offset: u64, short: End) -> Result<(End, u64)
     {
         return Err(ArchiveError::damaged("its zip64 end record makes no sense"));
     }
-    let end = End {
-        entries: get_u64(&record, 32),
-        size: get_u64(&record, 40),
-        offset: get_u64(&record, 48),
-    };
+    let end = End { entries: get_u64(&record, 32), size: get_u64(&record, 40), offset: get_u64(&record, 48) };
     Ok((end, record_offset))
 }
 

@@ -184,10 +184,9 @@ impl<R: Read> Read for Checked<'_, R> {
         }
         self.produced += read as u64;
         if self.produced > self.record.size {
-            return Err(self.damaged(format!(
-                "it produces more than the {} bytes it declares",
-                self.record.size
-            )));
+            return Err(
+                self.damaged(format!("it produces more than the {} bytes it declares", self.record.size))
+            );
         }
         self.crc.update(&buffer[..read]);
         if let Some((hash, _)) = &mut self.hash {

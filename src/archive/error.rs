@@ -39,11 +39,7 @@ pub enum ArchiveError {
     RefusedEntry { entry: String, reason: String },
     /// A limit of [`Limits`](super::Limits) was passed.
     #[error("entry `{entry}` passes the limit of {limit} {what}")]
-    Limit {
-        entry: String,
-        what: &'static str,
-        limit: u64,
-    },
+    Limit { entry: String, what: &'static str, limit: u64 },
     #[error("manifest and archive do not agree: {reason}")]
     ManifestMismatch { reason: String },
     #[error("the signature of the manifest is not valid")]
@@ -51,10 +47,7 @@ pub enum ArchiveError {
     #[error("the archive has no entry `{0}`")]
     NoEntry(String),
     #[error("entry `{entry}` is not the JSON that was expected")]
-    Json {
-        entry: String,
-        source: serde_json::Error,
-    },
+    Json { entry: String, source: serde_json::Error },
     #[error("cancelled")]
     Cancelled,
 
@@ -63,20 +56,14 @@ pub enum ArchiveError {
     CannotAdd { entry: String, reason: String },
     /// A stream ended early or went on past its promised length.
     #[error("entry `{entry}` was announced with {expected} bytes and has {actual}")]
-    LengthMismatch {
-        entry: String,
-        expected: u64,
-        actual: u64,
-    },
+    LengthMismatch { entry: String, expected: u64, actual: u64 },
     #[error("the file for entry `{entry}` changed while it was read")]
     ContentChanged { entry: String },
     #[error("an earlier failure left this archive unfinished: start it anew")]
     Unfinished,
 
     /// None of the identities opens a sealed part.
-    #[error(
-        "none of the {tried} known keys opens this sealed part: add the identity it was sealed for"
-    )]
+    #[error("none of the {tried} known keys opens this sealed part: add the identity it was sealed for")]
     NoKey { tried: usize },
     #[error("the sealed part is damaged: {reason}")]
     DamagedSeal { reason: String },
@@ -127,31 +114,19 @@ impl ArchiveError {
     }
 
     pub(super) fn damaged(reason: impl Into<String>) -> Self {
-        Self::Damaged {
-            reason: reason.into(),
-        }
+        Self::Damaged { reason: reason.into() }
     }
 
     pub(super) fn damaged_entry(entry: &str, reason: impl Into<String>) -> Self {
-        Self::DamagedEntry {
-            entry: shown(entry),
-            reason: reason.into(),
-        }
+        Self::DamagedEntry { entry: shown(entry), reason: reason.into() }
     }
 
     pub(super) fn refused_entry(entry: &str, reason: impl Into<String>) -> Self {
-        Self::RefusedEntry {
-            entry: shown(entry),
-            reason: reason.into(),
-        }
+        Self::RefusedEntry { entry: shown(entry), reason: reason.into() }
     }
 
     pub(super) fn limit(entry: &str, what: &'static str, limit: u64) -> Self {
-        Self::Limit {
-            entry: shown(entry),
-            what,
-            limit,
-        }
+        Self::Limit { entry: shown(entry), what, limit }
     }
 }
 
@@ -164,11 +139,7 @@ impl From<ArchiveError> for io::Error {
 /// Makes a name from an archive fit for a message: no control characters, at most 200 characters.
 pub(super) fn shown(name: &str) -> String {
     const MOST: usize = 200;
-    let mut text: String = name
-        .chars()
-        .take(MOST)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut text: String = name.chars().take(MOST).flat_map(char::escape_debug).collect();
     if name.chars().nth(MOST).is_some() {
         text.push('…');
     }

@@ -78,9 +78,7 @@ pub fn inspect(archive: &Archive) -> Inspection {
         options: own.map(|own| own.options),
         signer: manifest.map(|manifest| manifest.signer.clone()),
         signature: archive.signature().clone(),
-        counts: manifest
-            .map(|manifest| manifest.counts.clone())
-            .unwrap_or_default(),
+        counts: manifest.map(|manifest| manifest.counts.clone()).unwrap_or_default(),
         entries: archive.entries().len() as u64,
         size_bytes: archive.size_bytes(),
         content_bytes: archive.entries().iter().map(|entry| entry.size).sum(),
@@ -89,10 +87,7 @@ pub fn inspect(archive: &Archive) -> Inspection {
             .entries()
             .iter()
             .filter(|entry| entry.path.starts_with("credentials/") && entry.path.ends_with(".age"))
-            .map(|entry| SealedPart {
-                path: entry.path.clone(),
-                size_bytes: entry.size,
-            })
+            .map(|entry| SealedPart { path: entry.path.clone(), size_bytes: entry.size })
             .collect(),
         sealed_for: own.map(|own| own.sealed_for.clone()).unwrap_or_default(),
     }
@@ -102,10 +97,9 @@ fn folders(archive: &Archive) -> Vec<FolderSummary> {
     let mut folders: BTreeMap<&str, FolderSummary> = BTreeMap::new();
     for entry in archive.entries() {
         let folder = entry.path.split_once('/').map_or("", |(folder, _)| folder);
-        let summary = folders.entry(folder).or_insert_with(|| FolderSummary {
-            folder: folder.to_owned(),
-            ..FolderSummary::default()
-        });
+        let summary = folders
+            .entry(folder)
+            .or_insert_with(|| FolderSummary { folder: folder.to_owned(), ..FolderSummary::default() });
         summary.entries += 1;
         summary.content_bytes += entry.size;
         summary.compressed_bytes += entry.compressed_size;

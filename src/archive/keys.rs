@@ -88,10 +88,7 @@ impl FromStr for Identity {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        text.trim()
-            .parse()
-            .map(Self)
-            .map_err(|_| KeyError::Identity)
+        text.trim().parse().map(Self).map_err(|_| KeyError::Identity)
     }
 }
 
@@ -119,11 +116,7 @@ impl FromStr for Recipient {
         text.trim().parse().map(Self).map_err(|_| {
             // Somebody may have pasted the secret half: show nothing of that.
             let is_public = text.trim().starts_with("age1");
-            KeyError::Recipient(if is_public {
-                super::error::shown(text)
-            } else {
-                "…".into()
-            })
+            KeyError::Recipient(if is_public { super::error::shown(text) } else { "…".into() })
         })
     }
 }
@@ -160,8 +153,7 @@ impl SigningKey {
 
     /// Loads one from the 32 bytes of [`SigningKey::to_secret_bytes`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
-        let seed =
-            <&[u8; 32]>::try_from(bytes).map_err(|_| KeyError::SigningKeyLength(bytes.len()))?;
+        let seed = <&[u8; 32]>::try_from(bytes).map_err(|_| KeyError::SigningKeyLength(bytes.len()))?;
         Ok(Self(ed25519_dalek::SigningKey::from_bytes(seed)))
     }
 
@@ -197,9 +189,7 @@ impl PublicKey {
     }
 
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        self.0
-            .verify_strict(message, &Signature::from_bytes(signature))
-            .is_ok()
+        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
 
@@ -218,11 +208,7 @@ impl FromStr for PublicKey {
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{PUBLIC_KEY_PREFIX}{}",
-            URL_SAFE_NO_PAD.encode(self.0.as_bytes())
-        )
+        write!(formatter, "{PUBLIC_KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(self.0.as_bytes()))
     }
 }
 
@@ -262,10 +248,7 @@ mod tests {
         assert_eq!(key.public_key(), again.public_key());
         let public: PublicKey = key.public_key().to_string().parse().unwrap();
         assert_eq!(public, key.public_key());
-        assert_eq!(
-            SigningKey::from_bytes(&[0; 31]).unwrap_err(),
-            KeyError::SigningKeyLength(31)
-        );
+        assert_eq!(SigningKey::from_bytes(&[0; 31]).unwrap_err(), KeyError::SigningKeyLength(31));
     }
 
     #[test]

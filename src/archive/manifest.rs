@@ -117,16 +117,10 @@ pub(super) fn sign(manifest: &[u8], key: &SigningKey) -> [u8; 64] {
 }
 
 /// Judges the content of `manifest.sig` against the manifest's bytes.
-pub(super) fn judge_signature(
-    manifest: &[u8],
-    signer: &PublicKey,
-    signature: &[u8],
-) -> SignatureState {
+pub(super) fn judge_signature(manifest: &[u8], signer: &PublicKey, signature: &[u8]) -> SignatureState {
     match <&[u8; 64]>::try_from(signature) {
         Ok(signature) if signer.verifies(&signed_message(manifest), signature) => {
-            SignatureState::Valid {
-                signer: signer.clone(),
-            }
+            SignatureState::Valid { signer: signer.clone() }
         }
         _ => SignatureState::Invalid,
     }

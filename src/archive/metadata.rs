@@ -105,30 +105,18 @@ impl Metadata {
         let snapshot_version = match document.get("snapshot_version") {
             Some(Value::String(version)) if !version.is_empty() => version.clone(),
             Some(_) => {
-                return Err(not_snapshot(
-                    "`snapshot_version` in `metadata.json` is not a text".into(),
-                ));
+                return Err(not_snapshot("`snapshot_version` in `metadata.json` is not a text".into()));
             }
             None => {
-                return Err(not_snapshot(
-                    "`metadata.json` has no `snapshot_version`".into(),
-                ));
+                return Err(not_snapshot("`metadata.json` has no `snapshot_version`".into()));
             }
         };
-        let execution_id = document
-            .get("execution_id")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
+        let execution_id = document.get("execution_id").and_then(Value::as_str).map(str::to_owned);
         let lifeboat = match document.get("lifeboat") {
             None | Some(Value::Null) => None,
             Some(own) => Some(read_own(own)?),
         };
-        Ok(Self {
-            snapshot_version,
-            execution_id,
-            lifeboat,
-            raw,
-        })
+        Ok(Self { snapshot_version, execution_id, lifeboat, raw })
     }
 }
 

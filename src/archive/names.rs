@@ -13,10 +13,7 @@ use super::error::{ArchiveError, shown};
 pub fn check(name: &str) -> Result<(), ArchiveError> {
     match problem(name) {
         None => Ok(()),
-        Some(reason) => Err(ArchiveError::BadName {
-            name: shown(name),
-            reason,
-        }),
+        Some(reason) => Err(ArchiveError::BadName { name: shown(name), reason }),
     }
 }
 
@@ -95,12 +92,7 @@ pub(super) struct NameSet {
 impl NameSet {
     /// Adds a checked name; refuses a second entry of the name, and a file where a folder is.
     pub(super) fn insert(&mut self, name: &str) -> Result<(), ArchiveError> {
-        let refuse = |reason| {
-            Err(ArchiveError::BadName {
-                name: shown(name),
-                reason,
-            })
-        };
+        let refuse = |reason| Err(ArchiveError::BadName { name: shown(name), reason });
         let path = name.strip_suffix('/').unwrap_or(name);
         let is_folder = path.len() != name.len();
         if self.files.contains(path) {
@@ -162,18 +154,7 @@ mod tests {
         ] {
             assert!(check(name).is_err(), "{name:?} was accepted");
         }
-        for name in [
-            "a",
-            "a/",
-            "a/b",
-            "..a",
-            "a..",
-            "...",
-            "ä/ö",
-            "a b",
-            "xx:y",
-            ".hidden/.x",
-        ] {
+        for name in ["a", "a/", "a/b", "..a", "a..", "...", "ä/ö", "a b", "xx:y", ".hidden/.x"] {
             assert!(check(name).is_ok(), "{name:?} was refused");
         }
     }

@@ -40,17 +40,10 @@ impl Pool {
         let threads: Vec<_> = (0..threads)
             .map_while(|_| {
                 let queue = Arc::clone(&queue);
-                thread::Builder::new()
-                    .name("compress".into())
-                    .spawn(move || work(&queue))
-                    .ok()
+                thread::Builder::new().name("compress".into()).spawn(move || work(&queue)).ok()
             })
             .collect();
-        Self {
-            jobs: (!threads.is_empty()).then_some(jobs),
-            threads,
-            own: Machine::default(),
-        }
+        Self { jobs: (!threads.is_empty()).then_some(jobs), threads, own: Machine::default() }
     }
 
     /// How many tasks can be under way at once.

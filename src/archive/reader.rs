@@ -79,9 +79,7 @@ impl Archive {
 
     fn read_documents(&mut self) -> Result<(), ArchiveError> {
         if !self.contains(METADATA) {
-            return Err(ArchiveError::NotSnapshot {
-                reason: format!("it has no `{METADATA}` at its root"),
-            });
+            return Err(ArchiveError::NotSnapshot { reason: format!("it has no `{METADATA}` at its root") });
         }
         self.metadata = Metadata::from_json(&self.read_bytes(METADATA, MOST_METADATA_BYTES)?)?;
         if self.metadata.lifeboat.is_none() {
@@ -90,19 +88,14 @@ impl Archive {
                     reason: format!("it has a `{SIGNATURE}`, but `{METADATA}` names no format"),
                 });
             }
-            self.format = Format::Foreign {
-                snapshot_version: self.metadata.snapshot_version.clone(),
-            };
+            self.format = Format::Foreign { snapshot_version: self.metadata.snapshot_version.clone() };
             return Ok(());
         }
         check_layout(&self.file, self.length, &self.directory)?;
         self.check_order()?;
         let document = self.read_bytes(MANIFEST, self.limits.manifest_bytes)?;
-        let manifest: Manifest =
-            serde_json::from_slice(&document).map_err(|source| ArchiveError::Json {
-                entry: MANIFEST.into(),
-                source,
-            })?;
+        let manifest: Manifest = serde_json::from_slice(&document)
+            .map_err(|source| ArchiveError::Json { entry: MANIFEST.into(), source })?;
         self.check_manifest(&manifest)?;
         let signature = self.read_bytes(SIGNATURE, 1024)?;
         self.signature = judge_signature(&document, &manifest.signer, &signature);
@@ -132,9 +125,7 @@ impl Archive {
     fn check_manifest(&self, manifest: &Manifest) -> Result<(), ArchiveError> {
         let mismatch = |reason: String| Err(ArchiveError::ManifestMismatch { reason });
         if manifest.format != 1 {
-            return Err(ArchiveError::UnknownFormat {
-                format: manifest.format.into(),
-            });
+            return Err(ArchiveError::UnknownFormat { format: manifest.format.into() });
         }
         let listed = self.entries.len() - 2;
         if manifest.entries.len() != listed {
@@ -144,15 +135,9 @@ impl Archive {
             ));
         }
         for (entry, listed) in self.entries.iter().zip(&manifest.entries) {
-            let expected = EntryInfo {
-                sha256: listed.sha256,
-                ..entry.clone()
-            };
+            let expected = EntryInfo { sha256: listed.sha256, ..entry.clone() };
             if *listed != expected || listed.sha256.is_none() {
-                return mismatch(format!(
-                    "entry `{}` is not as the manifest lists it",
-                    shown(&entry.path)
-                ));
+                return mismatch(format!("entry `{}` is not as the manifest lists it", shown(&entry.path)));
             }
         }
         if manifest.bytes != self.entries[listed].offset {
@@ -224,19 +209,14 @@ impl Archive {
         }
         // Room is made as bytes come: the declared size is not to be trusted.
         let mut bytes = Vec::new();
-        content
-            .read_to_end(&mut bytes)
-            .map_err(ArchiveError::from_read)?;
+        content.read_to_end(&mut bytes).map_err(ArchiveError::from_read)?;
         Ok(bytes)
     }
 
     /// Reads a JSON document of at most [`Limits::json_bytes`].
     pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, ArchiveError> {
         let bytes = self.read_bytes(name, self.limits.json_bytes)?;
-        serde_json::from_slice(&bytes).map_err(|source| ArchiveError::Json {
-            entry: shown(name),
-            source,
-        })
+        serde_json::from_slice(&bytes).map_err(|source| ArchiveError::Json { entry: shown(name), source })
     }
 
     pub(super) fn record(&self, index: usize) -> (&Record, Option<Digest>) {

@@ -44,13 +44,12 @@ impl<W: Write> SealWriter<W> {
     /// Begins a sealed part for `recipients`, of whom there has to be at least one.
     pub fn new(sink: W, recipients: &[Recipient]) -> Result<Self, ArchiveError> {
         let recipients = recipients.iter().map(|recipient| &recipient.0 as _);
-        let encryptor =
-            Encryptor::with_recipients(recipients).map_err(|error| ArchiveError::Seal {
-                reason: match error {
-                    age::EncryptError::MissingRecipients => "there is no key to seal for".into(),
-                    other => other.to_string(),
-                },
-            })?;
+        let encryptor = Encryptor::with_recipients(recipients).map_err(|error| ArchiveError::Seal {
+            reason: match error {
+                age::EncryptError::MissingRecipients => "there is no key to seal for".into(),
+                other => other.to_string(),
+            },
+        })?;
         let mut cipher = encryptor.wrap_output(sink).map_err(ArchiveError::Write)?;
         cipher.write_all(MAGIC).map_err(ArchiveError::Write)?;
         Ok(Self {
@@ -107,9 +106,7 @@ impl<W: Write> Write for SealWriter<W> {
 /// Seals all of `plain` into memory.
 pub fn seal<R: Read>(plain: R, recipients: &[Recipient]) -> Result<Vec<u8>, ArchiveError> {
     let mut cipher = Vec::new();
-    SealedReader::new(plain, recipients)?
-        .read_to_end(&mut cipher)
-        .map_err(ArchiveError::from_read)?;
+    SealedReader::new(plain, recipients)?.read_to_end(&mut cipher).map_err(ArchiveError::from_read)?;
     Ok(cipher)
 }
 
@@ -183,14 +180,9 @@ impl Write for Shared {
 /// Opens a sealed part with whichever of `identities` fits; [`ArchiveError::NoKey`] if none does.
 ///
 /// Only the header has been read when this returns, so it also answers whether a key fits.
-pub fn open_sealed<R: Read>(
-    cipher: R,
-    identities: &[Identity],
-) -> Result<OpenedReader<R>, ArchiveError> {
+pub fn open_sealed<R: Read>(cipher: R, identities: &[Identity]) -> Result<OpenedReader<R>, ArchiveError> {
     let damaged = |error: age::DecryptError| match error {
-        age::DecryptError::NoMatchingKeys => ArchiveError::NoKey {
-            tried: identities.len(),
-        },
+        age::DecryptError::NoMatchingKeys => ArchiveError::NoKey { tried: identities.len() },
         age::DecryptError::Io(error) => seal_error(error),
         age::DecryptError::ExcessiveWork { .. } => damaged_seal("it is sealed with a passphrase"),
         other => damaged_seal(&other.to_string()),
@@ -199,19 +191,13 @@ pub fn open_sealed<R: Read>(
     if decryptor.is_scrypt() {
         return Err(damaged_seal("it is sealed with a passphrase"));
     }
-    let mut plain = decryptor
-        .decrypt(identities.iter().map(|identity| &identity.0 as _))
-        .map_err(damaged)?;
+    let mut plain = decryptor.decrypt(identities.iter().map(|identity| &identity.0 as _)).map_err(damaged)?;
     let mut magic = [0; MAGIC.len()];
     plain.read_exact(&mut magic).map_err(seal_error)?;
     if magic != MAGIC {
         return Err(damaged_seal("it is not a sealed part of format 1"));
     }
-    Ok(OpenedReader {
-        plain,
-        frame_left: 0,
-        is_at_end: false,
-    })
+    Ok(OpenedReader { plain, frame_left: 0, is_at_end: false })
 }
 
 /// The content of a sealed part; made by [`open_sealed`].
@@ -261,15 +247,12 @@ impl<R: Read> OpenedReader<R> {
 
 impl<R: Read> Read for OpenedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.read_on(buffer)
-            .map_err(|error| seal_error(error).into())
+        self.read_on(buffer).map_err(|error| seal_error(error).into())
     }
 }
 
 fn damaged_seal(reason: &str) -> ArchiveError {
-    ArchiveError::DamagedSeal {
-        reason: reason.to_owned(),
-    }
+    ArchiveError::DamagedSeal { reason: reason.to_owned() }
 }
 
 /// Tells what the ciphertext is to blame for from what its reader failed at.
@@ -292,9 +275,7 @@ mod tests {
 
     fn open(cipher: &[u8], identities: &[Identity]) -> Result<Vec<u8>, ArchiveError> {
         let mut plain = Vec::new();
-        open_sealed(cipher, identities)?
-            .read_to_end(&mut plain)
-            .map_err(ArchiveError::from_read)?;
+        open_sealed(cipher, identities)?.read_to_end(&mut plain).map_err(ArchiveError::from_read)?;
         Ok(plain)
     }
 
@@ -329,17 +310,11 @@ mod tests {
         // The header before the payload has a random length.
         let payload_length = |plain: &[u8]| {
             let cipher = seal(plain, std::slice::from_ref(&recipient)).unwrap();
-            let end = cipher
-                .windows(5)
-                .position(|bytes| bytes == b"\n--- ")
-                .unwrap();
+            let end = cipher.windows(5).position(|bytes| bytes == b"\n--- ").unwrap();
             cipher.len() - end
         };
         let lengths = [0, 1, 16, 500, 900].map(|length| payload_length(&vec![7; length]));
-        assert!(
-            lengths.windows(2).all(|pair| pair[0] == pair[1]),
-            "{lengths:?}"
-        );
+        assert!(lengths.windows(2).all(|pair| pair[0] == pair[1]), "{lengths:?}");
     }
 
     #[test]
@@ -363,10 +338,7 @@ mod tests {
         assert!(matches!(error, ArchiveError::NoKey { tried: 2 }), "{error}");
         let error = open(&cipher, &[]).unwrap_err();
         assert!(matches!(error, ArchiveError::NoKey { tried: 0 }), "{error}");
-        assert!(matches!(
-            seal(&b"x"[..], &[]),
-            Err(ArchiveError::Seal { .. })
-        ));
+        assert!(matches!(seal(&b"x"[..], &[]), Err(ArchiveError::Seal { .. })));
     }
 
     #[test]
@@ -375,10 +347,7 @@ mod tests {
         let cipher = seal(&b"a secret"[..], &[key[0].recipient()]).unwrap();
         for length in 0..cipher.len() {
             let error = open(&cipher[..length], &key).unwrap_err();
-            assert!(
-                !matches!(error, ArchiveError::Read(_)),
-                "{length}: {error:?}"
-            );
+            assert!(!matches!(error, ArchiveError::Read(_)), "{length}: {error:?}");
         }
         for at in 0..cipher.len() {
             let mut bad = cipher.clone();

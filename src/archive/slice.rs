@@ -17,18 +17,13 @@ pub(super) struct FileSlice<'a> {
 
 impl<'a> FileSlice<'a> {
     pub(super) fn new(file: &'a File, position: u64, length: u64) -> Self {
-        Self {
-            file,
-            position,
-            remaining: length,
-        }
+        Self { file, position, remaining: length }
     }
 }
 
 impl Read for FileSlice<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most =
-            usize::try_from(self.remaining).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let most = usize::try_from(self.remaining).map_or(buffer.len(), |left| left.min(buffer.len()));
         if most == 0 {
             return Ok(0);
         }
@@ -43,16 +38,11 @@ impl Read for FileSlice<'_> {
 }
 
 /// Reads exactly `buffer` at `position`; the end of the file means a truncated archive.
-pub(super) fn read_exact_at(
-    file: &File,
-    buffer: &mut [u8],
-    position: u64,
-) -> Result<(), ArchiveError> {
-    file.read_exact_at(buffer, position)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                ArchiveError::damaged("it ends before its structure does: it is truncated")
-            }
-            _ => ArchiveError::Read(error),
-        })
+pub(super) fn read_exact_at(file: &File, buffer: &mut [u8], position: u64) -> Result<(), ArchiveError> {
+    file.read_exact_at(buffer, position).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            ArchiveError::damaged("it ends before its structure does: it is truncated")
+        }
+        _ => ArchiveError::Read(error),
+    })
 }

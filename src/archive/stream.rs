@@ -51,19 +51,12 @@ impl<W: Write> ArchiveWriter<W> {
             Length::AtMost(size) => (size <= part_size, None),
         };
         let spool_dir = self.options.spool_dir.clone().filter(|_| is_compressed);
-        let compression = if is_compressed {
-            Compression::Deflate { level: 0 }
-        } else {
-            self.options.compression
-        };
+        let compression =
+            if is_compressed { Compression::Deflate { level: 0 } } else { self.options.compression };
         let mut source = ChunkSource::new(name, content, exact);
         let mut entries = Vec::new();
         loop {
-            let entry = if is_single {
-                name.to_owned()
-            } else {
-                part_name(name, entries.len())
-            };
+            let entry = if is_single { name.to_owned() } else { part_name(name, entries.len()) };
             self.claim(&entry)?;
             source.start_part(part_size);
             match &spool_dir {
@@ -83,12 +76,7 @@ impl<W: Write> ArchiveWriter<W> {
         let sums = source.finish();
         self.is_torn |= sums.is_err();
         let (size_bytes, sha256) = sums?;
-        Ok(Added {
-            path: name.to_owned(),
-            entries,
-            size_bytes,
-            sha256,
-        })
+        Ok(Added { path: name.to_owned(), entries, size_bytes, sha256 })
     }
 
     /// Writes one part, compressed in parallel, its sums in a descriptor.
@@ -154,10 +142,7 @@ impl<W: Write> ArchiveWriter<W> {
         source: &mut ChunkSource<'_>,
         dir: &Path,
     ) -> Result<(), ArchiveError> {
-        let failed = |source| ArchiveError::Spool {
-            entry: shown(entry),
-            source,
-        };
+        let failed = |source| ArchiveError::Spool { entry: shown(entry), source };
         let mut spool = tempfile::tempfile_in(dir).map_err(failed)?;
         let mut crc = Crc::new();
         loop {
@@ -181,10 +166,7 @@ impl<W: Write> ArchiveWriter<W> {
         start: u64,
         length: u64,
     ) -> Result<Added, ArchiveError> {
-        let failed = |source| ArchiveError::ReadContent {
-            entry: shown(name),
-            source,
-        };
+        let failed = |source| ArchiveError::ReadContent { entry: shown(name), source };
         self.write_pending(0)?;
         self.claim(name)?;
         file.seek(SeekFrom::Start(start)).map_err(failed)?;
@@ -202,12 +184,7 @@ impl<W: Write> ArchiveWriter<W> {
         let (size_bytes, sha256) = source.finish()?;
         file.seek(SeekFrom::Start(start)).map_err(failed)?;
         self.write_known(name, file, size_bytes, crc.finalize(), sha256)?;
-        Ok(Added {
-            path: name.to_owned(),
-            entries: vec![name.to_owned()],
-            size_bytes,
-            sha256,
-        })
+        Ok(Added { path: name.to_owned(), entries: vec![name.to_owned()], size_bytes, sha256 })
     }
 
     /// Writes a stored entry whose sums are known, and checks that the content still has them.
@@ -239,9 +216,7 @@ impl<W: Write> ArchiveWriter<W> {
             self.sink.write(&chunk)?;
         }
         if source.finish()? != (size, sha256) {
-            return Err(ArchiveError::ContentChanged {
-                entry: shown(entry),
-            });
+            return Err(ArchiveError::ContentChanged { entry: shown(entry) });
         }
         self.close_entry(entry.to_owned(), sums);
         Ok(())
@@ -300,10 +275,7 @@ impl<'a> ChunkSource<'a> {
             chunk.extend(self.ahead.take());
         }
         let wanted = most - chunk.len() as u64;
-        self.content
-            .take(wanted)
-            .read_to_end(&mut chunk)
-            .map_err(|source| failed(self.name, source))?;
+        self.content.take(wanted).read_to_end(&mut chunk).map_err(|source| failed(self.name, source))?;
         let length = chunk.len() as u64;
         self.taken += length;
         self.part_taken += length;
@@ -344,8 +316,5 @@ impl<'a> ChunkSource<'a> {
 }
 
 fn failed(name: &str, source: io::Error) -> ArchiveError {
-    ArchiveError::ReadContent {
-        entry: shown(name),
-        source,
-    }
+    ArchiveError::ReadContent { entry: shown(name), source }
 }

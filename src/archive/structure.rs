@@ -58,18 +58,10 @@ pub(super) struct Directory {
 }
 
 /// Reads and checks the central directory of any zip, and the local headers it points to.
-pub(super) fn read_directory(
-    file: &File,
-    length: u64,
-    limits: &Limits,
-) -> Result<Directory, ArchiveError> {
+pub(super) fn read_directory(file: &File, length: u64, limits: &Limits) -> Result<Directory, ArchiveError> {
     let end = find_end(file, length)?;
     if end.entries > limits.entries {
-        return Err(ArchiveError::limit(
-            "central directory",
-            "entries",
-            limits.entries,
-        ));
+        return Err(ArchiveError::limit("central directory", "entries", limits.entries));
     }
     let mut bytes = BufReader::with_capacity(64 << 10, FileSlice::new(file, end.offset, end.size));
     let mut left = end.size;
@@ -81,29 +73,19 @@ pub(super) fn read_directory(
         records.push(record);
     }
     if left != 0 {
-        return Err(ArchiveError::damaged(
-            "its central directory has more records than its end says",
-        ));
+        return Err(ArchiveError::damaged("its central directory has more records than its end says"));
     }
     check_sizes(&records, length, limits)?;
     for record in &mut records {
         record.data_offset = find_data(file, record, end.offset)?;
     }
     check_overlap(&records, end.offset)?;
-    Ok(Directory {
-        records,
-        offset: end.offset,
-        size: end.size,
-    })
+    Ok(Directory { records, offset: end.offset, size: end.size })
 }
 
 /// Checks that the file is, byte for byte, what our writer makes of these records:
 /// local headers one after the other from 0, then the directory, then the end.
-pub(super) fn check_layout(
-    file: &File,
-    length: u64,
-    directory: &Directory,
-) -> Result<(), ArchiveError> {
+pub(super) fn check_layout(file: &File, length: u64, directory: &Directory) -> Result<(), ArchiveError> {
     let mut position = 0;
     for record in &directory.records {
         let header = record.header();
@@ -114,9 +96,8 @@ pub(super) fn check_layout(
                 format!("it does not begin at byte {position}, where the entry before it ends"),
             ));
         }
-        let differs = |what| {
-            ArchiveError::damaged_entry(&record.name, format!("its {what} is not of format 1"))
-        };
+        let differs =
+            |what| ArchiveError::damaged_entry(&record.name, format!("its {what} is not of format 1"));
         expect_bytes(file, position, &expected)?.ok_or_else(|| differs("local header"))?;
         position = record.data_offset + record.compressed_size;
         if record.is_streamed {
@@ -163,11 +144,7 @@ fn expect_bytes(file: &File, position: u64, expected: &[u8]) -> Result<Option<()
     Ok((found == expected).then_some(()))
 }
 
-fn read_record(
-    bytes: &mut impl Read,
-    left: &mut u64,
-    limits: &Limits,
-) -> Result<Record, ArchiveError> {
+fn read_record(bytes: &mut impl Read, left: &mut u64, limits: &Limits) -> Result<Record, ArchiveError> {
     let mut take = |length: usize| -> Result<Vec<u8>, ArchiveError> {
         *left = left
             .checked_sub(length as u64)
@@ -178,9 +155,7 @@ fn read_record(
     };
     let fixed = take(46)?;
     if get_u32(&fixed, 0) != CENTRAL_RECORD {
-        return Err(ArchiveError::damaged(
-            "its central directory has fewer records than its end says",
-        ));
+        return Err(ArchiveError::damaged("its central directory has fewer records than its end says"));
     }
     let name = take(get_u16(&fixed, 28).into())?;
     let extra = take(get_u16(&fixed, 30).into())?;
@@ -188,33 +163,19 @@ fn read_record(
     take(get_u16(&fixed, 32).into())?;
 
     let Ok(name) = String::from_utf8(name) else {
-        return Err(ArchiveError::BadName {
-            name: "…".into(),
-            reason: "it is not UTF-8",
-        });
+        return Err(ArchiveError::BadName { name: "…".into(), reason: "it is not UTF-8" });
     };
     if name.len() > limits.name_bytes {
-        return Err(ArchiveError::limit(
-            &name,
-            "bytes in a name",
-            limits.name_bytes as u64,
-        ));
+        return Err(ArchiveError::limit(&name, "bytes in a name", limits.name_bytes as u64));
     }
     names::check(&name)?;
     let depth = name.trim_end_matches('/').split('/').count();
     if depth > limits.depth {
-        return Err(ArchiveError::limit(
-            &name,
-            "folders in a name",
-            limits.depth as u64,
-        ));
+        return Err(ArchiveError::limit(&name, "folders in a name", limits.depth as u64));
     }
     let flags = get_u16(&fixed, 8);
     if flags & FLAGS_ENCRYPTED != 0 {
-        return Err(ArchiveError::refused_entry(
-            &name,
-            "it is encrypted by the zip",
-        ));
+        return Err(ArchiveError::refused_entry(&name, "it is encrypted by the zip"));
     }
     let code = get_u16(&fixed, 10);
     let method = Method::from_code(code).ok_or_else(|| {
@@ -236,16 +197,10 @@ fn read_record(
     };
     apply_zip64(&mut record, &extra)?;
     if record.method == Method::Stored && record.size != record.compressed_size {
-        return Err(ArchiveError::damaged_entry(
-            &record.name,
-            "it is stored, and has two sizes",
-        ));
+        return Err(ArchiveError::damaged_entry(&record.name, "it is stored, and has two sizes"));
     }
     if record.name.ends_with('/') && record.size != 0 {
-        return Err(ArchiveError::refused_entry(
-            &record.name,
-            "a folder with content",
-        ));
+        return Err(ArchiveError::refused_entry(&record.name, "a folder with content"));
     }
     Ok(record)
 }
@@ -273,15 +228,10 @@ fn apply_zip64(record: &mut Record, mut extra: &[u8]) -> Result<(), ArchiveError
             break;
         }
         let length = usize::from(get_u16(extra, 2));
-        let field = extra
-            .get(4..4 + length)
-            .ok_or_else(|| broken(&record.name))?;
+        let field = extra.get(4..4 + length).ok_or_else(|| broken(&record.name))?;
         if get_u16(extra, 0) == 1 {
             if large.is_some() {
-                return Err(ArchiveError::damaged_entry(
-                    &record.name,
-                    "it has two zip64 fields",
-                ));
+                return Err(ArchiveError::damaged_entry(&record.name, "it has two zip64 fields"));
             }
             large = Some(field);
         }
@@ -290,15 +240,9 @@ fn apply_zip64(record: &mut Record, mut extra: &[u8]) -> Result<(), ArchiveError
     let Some(mut large) = large else {
         return Ok(());
     };
-    for value in [
-        &mut record.size,
-        &mut record.compressed_size,
-        &mut record.offset,
-    ] {
+    for value in [&mut record.size, &mut record.compressed_size, &mut record.offset] {
         if *value == u64::from(u32::MAX) {
-            let (first, rest) = large
-                .split_first_chunk::<8>()
-                .ok_or_else(|| broken(&record.name))?;
+            let (first, rest) = large.split_first_chunk::<8>().ok_or_else(|| broken(&record.name))?;
             *value = u64::from_le_bytes(*first);
             large = rest;
         }
@@ -310,11 +254,7 @@ fn check_sizes(records: &[Record], length: u64, limits: &Limits) -> Result<(), A
     let mut total: u64 = 0;
     for record in records {
         if record.size > limits.entry_bytes {
-            return Err(ArchiveError::limit(
-                &record.name,
-                "bytes",
-                limits.entry_bytes,
-            ));
+            return Err(ArchiveError::limit(&record.name, "bytes", limits.entry_bytes));
         }
         total = total.saturating_add(record.size);
         if total > limits.total_bytes {
@@ -356,10 +296,7 @@ fn find_data(file: &File, record: &Record, directory_offset: u64) -> Result<u64,
     let mut fixed = [0; 30];
     read_exact_at(file, &mut fixed, record.offset)?;
     if get_u32(&fixed, 0) != LOCAL_HEADER {
-        return Err(ArchiveError::damaged_entry(
-            &record.name,
-            "it has no local header",
-        ));
+        return Err(ArchiveError::damaged_entry(&record.name, "it has no local header"));
     }
     let mut name = vec![0; get_u16(&fixed, 26).into()];
     let extra_length = u64::from(get_u16(&fixed, 28));
@@ -369,18 +306,11 @@ fn find_data(file: &File, record: &Record, directory_offset: u64) -> Result<u64,
     }
     read_exact_at(file, &mut name, fixed_end)?;
     if name != record.name.as_bytes() {
-        return Err(differs(&format!(
-            "names (`{}`)",
-            shown(&String::from_utf8_lossy(&name))
-        )));
+        return Err(differs(&format!("names (`{}`)", shown(&String::from_utf8_lossy(&name)))));
     }
     let flags = get_u16(&fixed, 6);
     let same_flags = FLAGS_ENCRYPTED | FLAG_DESCRIPTOR;
-    let own_flags = if record.is_streamed {
-        FLAG_DESCRIPTOR
-    } else {
-        0
-    };
+    let own_flags = if record.is_streamed { FLAG_DESCRIPTOR } else { 0 };
     if flags & same_flags != own_flags {
         return Err(differs("flags"));
     }
@@ -388,10 +318,7 @@ fn find_data(file: &File, record: &Record, directory_offset: u64) -> Result<u64,
         return Err(differs("methods"));
     }
     let data_offset = name_end + extra_length;
-    if data_offset
-        .checked_add(record.compressed_size)
-        .is_none_or(|end| end > directory_offset)
-    {
+    if data_offset.checked_add(record.compressed_size).is_none_or(|end| end > directory_offset) {
         return Err(outside());
     }
     Ok(data_offset)
@@ -412,16 +339,9 @@ fn check_overlap(records: &[Record], directory_offset: u64) -> Result<(), Archiv
             continue;
         };
         if end > start {
-            return Err(ArchiveError::refused_entry(
-                name,
-                "it overlaps another entry",
-            ));
+            return Err(ArchiveError::refused_entry(name, "it overlaps another entry"));
         }
     }
-    debug_assert!(
-        spans
-            .last()
-            .is_none_or(|(_, end, _)| *end <= directory_offset)
-    );
+    debug_assert!(spans.last().is_none_or(|(_, end, _)| *end <= directory_offset));
     Ok(())
 }

@@ -71,13 +71,8 @@ impl Archive {
                 self.hash_span(&mut bytes_hash, hashed, record.data_offset)?;
             }
             let data = FileSlice::new(&self.file, record.data_offset, record.compressed_size);
-            let mut tee = Tee {
-                data,
-                hash: &mut bytes_hash,
-                position: record.data_offset,
-            };
-            let mut content =
-                Checked::new(&mut tee, record, sha256).map_err(ArchiveError::from_read)?;
+            let mut tee = Tee { data, hash: &mut bytes_hash, position: record.data_offset };
+            let mut content = Checked::new(&mut tee, record, sha256).map_err(ArchiveError::from_read)?;
             let mut buffer = vec![0; 256 << 10];
             loop {
                 let read = content.read(&mut buffer).map_err(ArchiveError::from_read)?;

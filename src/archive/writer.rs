@@ -189,10 +189,7 @@ impl<W: Write> ArchiveWriter<W> {
         use std::io::Seek;
 
         self.check_file_name(name)?;
-        let failed = |source| ArchiveError::ReadContent {
-            entry: shown(name),
-            source,
-        };
+        let failed = |source| ArchiveError::ReadContent { entry: shown(name), source };
         let start = file.stream_position().map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len().saturating_sub(start);
         let head = read_head(name, &mut file.take(length), Some(length))?;
@@ -233,24 +230,15 @@ impl<W: Write> ArchiveWriter<W> {
             counts: seal.counts,
             bytes: self.sink.count,
             bytes_sha256: self.sink.hash.clone().into(),
-            entries: self
-                .entries
-                .iter()
-                .map(|entry| entry.info.clone())
-                .collect(),
+            entries: self.entries.iter().map(|entry| entry.info.clone()).collect(),
         };
-        let document =
-            serde_json::to_vec(&manifest).expect("strings, numbers and hashes always make JSON");
+        let document = serde_json::to_vec(&manifest).expect("strings, numbers and hashes always make JSON");
         // Stored: deflate can say the same in several ways, and nothing covers these bytes.
         self.write_stored(MANIFEST, &document)?;
         self.write_stored(SIGNATURE, &sign(&document, seal.signing_key))?;
         self.write_directory()?;
         self.sink.inner.flush().map_err(ArchiveError::Write)?;
-        let finished = Finished {
-            manifest,
-            size_bytes: self.sink.count,
-            sha256: self.sink.hash.into(),
-        };
+        let finished = Finished { manifest, size_bytes: self.sink.count, sha256: self.sink.hash.into() };
         Ok((self.sink.inner, finished))
     }
 
@@ -265,22 +253,13 @@ impl<W: Write> ArchiveWriter<W> {
     }
 
     fn check_open(&self) -> Result<(), ArchiveError> {
-        if self.is_torn {
-            Err(ArchiveError::Unfinished)
-        } else {
-            Ok(())
-        }
+        if self.is_torn { Err(ArchiveError::Unfinished) } else { Ok(()) }
     }
 
     /// Takes a name for an entry; each only once, and only those that the reader accepts.
     pub(super) fn claim(&mut self, name: &str) -> Result<(), ArchiveError> {
         self.check_open()?;
-        let cannot = |reason: String| {
-            Err(ArchiveError::CannotAdd {
-                entry: shown(name),
-                reason,
-            })
-        };
+        let cannot = |reason: String| Err(ArchiveError::CannotAdd { entry: shown(name), reason });
         let is_first = self.entries.is_empty() && self.pending.is_empty();
         if is_first != (name == METADATA) {
             return cannot(format!("`{METADATA}` is the first entry and no other"));
@@ -300,12 +279,7 @@ impl<W: Write> ArchiveWriter<W> {
         let size_bytes = content.len() as u64;
         let sha256 = self.start_whole(name.to_owned(), content);
         self.write_pending(self.most_pending_bytes())?;
-        Ok(Added {
-            path: name.to_owned(),
-            entries: vec![name.to_owned()],
-            size_bytes,
-            sha256,
-        })
+        Ok(Added { path: name.to_owned(), entries: vec![name.to_owned()], size_bytes, sha256 })
     }
 
     /// Gives a claimed content to the pool; it is written when its turn comes.
@@ -318,18 +292,9 @@ impl<W: Write> ArchiveWriter<W> {
         } else {
             compression.method()
         };
-        let compressed = self.pool.start(Task::Whole {
-            content,
-            method,
-            level: compression.level(),
-        });
+        let compressed = self.pool.start(Task::Whole { content, method, level: compression.level() });
         self.pending_bytes += size;
-        self.pending.push_back(Pending {
-            name,
-            size,
-            sha256,
-            compressed,
-        });
+        self.pending.push_back(Pending { name, size, sha256, compressed });
         sha256
     }
 
@@ -383,11 +348,7 @@ impl<W: Write> ArchiveWriter<W> {
     }
 
     /// Begins an entry. Until [`ArchiveWriter::close_entry`] the archive counts as torn.
-    pub(super) fn write_local_header(
-        &mut self,
-        name: &str,
-        sums: &EntrySums,
-    ) -> Result<(), ArchiveError> {
+    pub(super) fn write_local_header(&mut self, name: &str, sums: &EntrySums) -> Result<(), ArchiveError> {
         self.is_torn = true;
         let header = header(name, self.sink.count, sums).local_header();
         self.sink.entry_offset = self.sink.count;
@@ -452,11 +413,7 @@ pub(super) fn header<'a>(name: &'a str, offset: u64, sums: &EntrySums) -> EntryH
 }
 
 /// Reads one byte more than a whole content may have, or all there is.
-fn read_head(
-    name: &str,
-    content: &mut dyn Read,
-    size_bytes: Option<u64>,
-) -> Result<Vec<u8>, ArchiveError> {
+fn read_head(name: &str, content: &mut dyn Read, size_bytes: Option<u64>) -> Result<Vec<u8>, ArchiveError> {
     let most = WHOLE_BYTES + 1;
     let expected = size_bytes.map_or(0, |size| size.min(most));
     // A byte more than expected, so that the end is seen without growing.
@@ -464,24 +421,15 @@ fn read_head(
     content
         .take(most)
         .read_to_end(&mut head)
-        .map_err(|source| ArchiveError::ReadContent {
-            entry: shown(name),
-            source,
-        })?;
+        .map_err(|source| ArchiveError::ReadContent { entry: shown(name), source })?;
     Ok(head)
 }
 
-pub(super) fn check_length(
-    name: &str,
-    expected: Option<u64>,
-    actual: u64,
-) -> Result<(), ArchiveError> {
+pub(super) fn check_length(name: &str, expected: Option<u64>, actual: u64) -> Result<(), ArchiveError> {
     match expected {
-        Some(expected) if expected != actual => Err(ArchiveError::LengthMismatch {
-            entry: shown(name),
-            expected,
-            actual,
-        }),
+        Some(expected) if expected != actual => {
+            Err(ArchiveError::LengthMismatch { entry: shown(name), expected, actual })
+        }
         _ => Ok(()),
     }
 }
@@ -497,12 +445,7 @@ pub(super) struct HashingSink<W> {
 
 impl<W: Write> HashingSink<W> {
     fn new(inner: W) -> Self {
-        Self {
-            inner,
-            hash: Sha256::new(),
-            count: 0,
-            entry_offset: 0,
-        }
+        Self { inner, hash: Sha256::new(), count: 0, entry_offset: 0 }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {

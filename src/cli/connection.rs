@@ -187,6 +187,20 @@ impl Service {
         Self::prepare(args, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
+    /// Prepares the client for a service and a caller that are known already; no variable is read.
+    ///
+    /// # Errors
+    /// Usage, where the address or a name cannot be meant.
+    pub fn known(url: &str, user: &str, password: &str, tenant: &str) -> Result<Self, CliError> {
+        let args = ConnectionArgs {
+            url: Some(url.to_owned()),
+            user: Some(user.to_owned()),
+            tenant: Some(tenant.to_owned()),
+            ..ConnectionArgs::default()
+        };
+        Self::prepare(&args, &|name| (name == "LIFEBOAT_PASSWORD").then(|| password.to_owned()))
+    }
+
     fn prepare(args: &ConnectionArgs, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, CliError> {
         // Another part of this process may have done it already.
         rustls::crypto::ring::default_provider().install_default().ok();

@@ -21,6 +21,8 @@ pub enum FailureKind {
     Refused,
     /// The service has a fault or is not ready (5xx).
     Service,
+    /// Ctrl-C, or SIGTERM.
+    Interrupted,
 }
 
 impl FailureKind {
@@ -31,6 +33,7 @@ impl FailureKind {
             Self::Usage => 2,
             Self::Unreachable | Self::NotLoggedIn => 3,
             Self::Refused => 4,
+            Self::Interrupted => 130,
         }
     }
 }
@@ -114,6 +117,7 @@ mod tests {
             (FailureKind::Unreachable, 3),
             (FailureKind::NotLoggedIn, 3),
             (FailureKind::Refused, 4),
+            (FailureKind::Interrupted, 130),
         ] {
             assert_eq!(kind.exit_code(), code, "{kind:?}");
         }

@@ -20,7 +20,9 @@ impl CancelToken {
     pub fn request(&self, mode: CancelMode) -> bool {
         let wanted = if mode == CancelMode::Kill { KILL } else { REQUESTED };
         self.0
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| (state != COMMITTED).then(|| state.max(wanted)))
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| {
+                (state != COMMITTED).then(|| state.max(wanted))
+            })
             .is_ok()
     }
 

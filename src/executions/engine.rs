@@ -23,6 +23,8 @@ use super::{ExecutionError, lanes};
 
 /// How often the rows are read although nobody called.
 const TIMER: Duration = Duration::from_secs(1);
+/// What a cancelled execution says: Cloudify's CLI takes an empty error for a success.
+const CANCELLED: &str = "cancelled";
 /// What an execution that a stop of the service ended says.
 const INTERRUPTED: &str = "interrupted: the service was stopped while it ran";
 
@@ -216,17 +218,24 @@ impl Engine {
         let is_stopping = self.inner.stopping.load(Ordering::SeqCst);
         let (status, error, report) = match outcome {
             Ok(report) => (ExecutionStatus::Terminated, String::new(), report),
-            Err(JobError::Cancelled) if is_stopping => (ExecutionStatus::Failed, INTERRUPTED.to_owned(), None),
-            Err(JobError::Cancelled) => (ExecutionStatus::Cancelled, String::new(), None),
+            Err(JobError::Cancelled) if is_stopping => {
+                (ExecutionStatus::Failed, INTERRUPTED.to_owned(), None)
+            }
+            Err(JobError::Cancelled) => (ExecutionStatus::Cancelled, CANCELLED.to_owned(), None),
             Err(JobError::Failed(error)) => (ExecutionStatus::Failed, error, None),
         };
         let id = execution.id;
         match status {
-            ExecutionStatus::Failed => tracing::warn!(execution.id = %id, "{} `{id}` failed: {error}", execution.workflow.as_str()),
-            _ => tracing::info!(execution.id = %id, "{} `{id}` is {}", execution.workflow.as_str(), status.as_str()),
+            ExecutionStatus::Failed => {
+                tracing::warn!(execution.id = %id, "{} `{id}` failed: {error}", execution.workflow.as_str())
+            }
+            _ => {
+                tracing::info!(execution.id = %id, "{} `{id}` is {}", execution.workflow.as_str(), status.as_str())
+            }
         }
         let (inner, row) = (Arc::clone(&self.inner), execution.clone());
-        let written = home.write_blocking(move |tx| close(tx, &*inner.worker, &row, status, &error, report.as_ref()));
+        let written =
+            home.write_blocking(move |tx| close(tx, &*inner.worker, &row, status, &error, report.as_ref()));
         if let Err(error) = written {
             tracing::error!(execution.id = %id, "failed to write the end of execution `{id}`: {error}");
         }
@@ -248,7 +257,7 @@ impl Engine {
         // Two callers at once must not both find the lane free.
         let _admission = self.inner.admission.lock().await;
         let open = self.open().await?;
-        let conflicts = lanes::conflicts(&execution.workflow, &open);
+        let conflicts = lanes::conflicts(&execution.workflow, queue, &open);
         if !conflicts.is_empty() {
             if !queue {
                 return Err(ExecutionError::Conflict(conflicts.iter().map(|other| other.id).collect()).into());
@@ -296,7 +305,7 @@ impl Engine {
         ) {
             let (inner, row) = (Arc::clone(&self.inner), execution.clone());
             let is_cancelled = home
-                .write(move |tx| close(tx, &*inner.worker, &row, ExecutionStatus::Cancelled, "", None))
+                .write(move |tx| close(tx, &*inner.worker, &row, ExecutionStatus::Cancelled, CANCELLED, None))
                 .await?;
             if is_cancelled {
                 self.wake();

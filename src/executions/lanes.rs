@@ -19,7 +19,8 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
         return false;
     }
     match candidate.workflow {
-        Workflow::CreateSnapshot => true,
+        // One that was queued on request waits for all others, as Cloudify's does.
+        Workflow::CreateSnapshot => candidate.status != ExecutionStatus::Queued || running.is_empty(),
         Workflow::RestoreSnapshot | Workflow::Rollback => running.is_empty(),
         Workflow::UploadBlueprint
         | Workflow::CreateDeploymentEnvironment
@@ -39,9 +40,11 @@ fn is_same_deployment(one: &Execution, other: &Execution) -> bool {
 }
 
 /// The executions because of which a new one of `workflow` is refused, or queued where the caller asks for it.
-pub fn conflicts<'a>(workflow: &Workflow, open: &'a [Execution]) -> Vec<&'a Execution> {
+pub fn conflicts<'a>(workflow: &Workflow, queue: bool, open: &'a [Execution]) -> Vec<&'a Execution> {
     open.iter()
         .filter(|other| match workflow {
+            // Who asks for the queue wants to wait for whatever is active, not only for what forbids the start.
+            Workflow::CreateSnapshot if queue => other.status.is_active(),
             Workflow::CreateSnapshot => other.workflow.is_exclusive() && other.status.is_active(),
             Workflow::RestoreSnapshot | Workflow::Rollback => {
                 // A blueprint is read in a moment: the restore waits for it by itself.
@@ -78,7 +81,7 @@ mod tests {
     fn execution(workflow: &str, deployment: Option<&str>, status: ExecutionStatus) -> Execution {
         Execution {
             id: ExecutionId::new(),
-            workflow: Workflow::parse(workflow),
+            workflow: Workflow::of(workflow, deployment.is_some()),
             tenant_name: TenantName::default_tenant(),
             created_by: UserName::trusted("admin"),
             deployment_id: deployment.map(EntityId::trusted),
@@ -115,7 +118,11 @@ mod tests {
         ];
         for (candidate, other, expected) in cases {
             let candidate_row = execution(candidate, None, Pending);
-            assert_eq!(may_start(&candidate_row, &[running(other, None)], &[]), expected, "{candidate} beside {other}");
+            assert_eq!(
+                may_start(&candidate_row, &[running(other, None)], &[]),
+                expected,
+                "{candidate} beside {other}"
+            );
         }
         let second = execution("uninstall", Some("d"), Pending);
         assert!(!may_start(&second, &[running("install", Some("d"))], &[]));
@@ -132,9 +139,13 @@ mod tests {
     #[test]
     fn a_restore_conflicts_with_what_is_active_and_not_with_what_is_queued() {
         let restore = Workflow::RestoreSnapshot;
-        assert_eq!(conflicts(&restore, &[running("install", Some("d"))]).len(), 1);
-        assert_eq!(conflicts(&restore, &[execution("install", None, ExecutionStatus::Queued)]).len(), 0);
-        assert_eq!(conflicts(&Workflow::CreateSnapshot, &[running("create_snapshot", None)]).len(), 0);
-        assert_eq!(conflicts(&Workflow::CreateSnapshot, &[running("rollback", None)]).len(), 1);
+        assert_eq!(conflicts(&restore, false, &[running("install", Some("d"))]).len(), 1);
+        assert_eq!(
+            conflicts(&restore, false, &[execution("install", None, ExecutionStatus::Queued)]).len(),
+            0
+        );
+        assert_eq!(conflicts(&Workflow::CreateSnapshot, false, &[running("create_snapshot", None)]).len(), 0);
+        assert_eq!(conflicts(&Workflow::CreateSnapshot, false, &[running("rollback", None)]).len(), 1);
+        assert_eq!(conflicts(&Workflow::CreateSnapshot, true, &[running("create_snapshot", None)]).len(), 1);
     }
 }

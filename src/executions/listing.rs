@@ -23,8 +23,12 @@ pub async fn merged(
     let mut total = 0;
     for database in databases {
         // Either database may hold the whole page, so each is asked for as much as the page's end.
-        let asked =
-            ListQuery { include: None, offset: 0, size: query.offset.saturating_add(query.size), ..query.clone() };
+        let asked = ListQuery {
+            include: None,
+            offset: 0,
+            size: query.offset.saturating_add(query.size),
+            ..query.clone()
+        };
         let scope = scope.clone();
         let page = database.read(move |connection| list(connection, collection, &asked, &scope)).await?;
         total += page.total;

@@ -180,7 +180,11 @@ pub fn insert(connection: &Connection, execution: &Execution) -> Result<(), Data
 ///
 /// # Errors
 /// The database's own.
-pub fn set_parent(connection: &Connection, id: ExecutionId, parent: ExecutionId) -> Result<(), DatabaseError> {
+pub fn set_parent(
+    connection: &Connection,
+    id: ExecutionId,
+    parent: ExecutionId,
+) -> Result<(), DatabaseError> {
     connection
         .prepare_cached("UPDATE executions SET parent_id = ? WHERE id = ?")?
         .execute([parent.to_string(), id.to_string()])?;
@@ -221,7 +225,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Execution> {
     let created_at: String = row.get(10)?;
     Ok(Execution {
         id: id.parse().map_err(|error| text_error(0, format!("{error}")))?,
-        workflow: Workflow::parse(&row.get::<_, String>(1)?),
+        workflow: Workflow::of(&row.get::<_, String>(1)?, row.get::<_, Option<String>>(4)?.is_some()),
         tenant_name: TenantName::trusted(row.get::<_, String>(2)?),
         created_by: UserName::trusted(row.get::<_, String>(3)?),
         deployment_id: row.get::<_, Option<String>>(4)?.map(EntityId::trusted),

@@ -2,7 +2,6 @@
 //!
 //! An upload is a row and an execution that reads the archive; [`super::run_upload_blueprint`] does its work.
 
-use std::fs::File;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
 use crate::executions::table;
+use crate::files::OpenFile;
 use crate::model::{BlobId, Caller, EntityId, Execution, ExecutionId, Timestamp, Visibility, Workflow};
 
 use super::entities::{
@@ -90,11 +90,9 @@ pub struct NewBlueprint {
 #[derive(Debug)]
 pub struct Download {
     /// The file, to be read from its beginning.
-    pub file: File,
+    pub file: OpenFile,
     /// How the caller's copy is to be called.
     pub name: String,
-    /// Its length in bytes.
-    pub size_bytes: u64,
 }
 
 impl Manager {
@@ -260,9 +258,7 @@ impl Manager {
         let blob = blob
             .and_then(BlobId::parse)
             .ok_or_else(|| ManagerError::NotFound { noun: "Archive", id: name.clone() })?;
-        let file = self.blobs().read(&blob)?;
-        let size_bytes = file.metadata()?.len();
-        Ok(Download { file, name, size_bytes })
+        Ok(Download { file: OpenFile::new(self.blobs().read(&blob)?)?, name })
     }
 
     /// Lets more callers see a blueprint.
@@ -352,7 +348,7 @@ fn check_unused(connection: &Connection, caller: &Caller, id: &str, force: bool)
 }
 
 /// How an archive's copy is to be called, by its first bytes.
-fn extension(mut archive: File) -> Result<&'static str, ManagerError> {
+fn extension(mut archive: std::fs::File) -> Result<&'static str, ManagerError> {
     let mut head = [0; 4];
     let mut length = 0;
     while length < head.len() {

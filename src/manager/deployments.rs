@@ -13,6 +13,7 @@ use super::blueprint::{DeploymentError, DeploymentPlan, evaluate_outputs, plan_d
 use super::blueprints::plan_of;
 use super::entities::{
     self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, new_execution,
+    set_visibility,
 };
 use super::nodes::{instances_of, nodes_of};
 use super::{Manager, ManagerError};
@@ -341,21 +342,20 @@ impl Manager {
         id: &str,
         visibility: Visibility,
     ) -> Result<Map<String, Value>, ManagerError> {
-        let deployment = self.widen(&DEPLOYMENT, caller, id, visibility).await?;
-        let (tenant, id) = (caller.tenant.clone(), id.to_owned());
+        let (caller, id) = (caller.clone(), id.to_owned());
         self.write(move |tx| {
+            set_visibility(tx, &DEPLOYMENT, &caller, &id, visibility)?;
             for table in ["nodes", "node_instances"] {
                 tx.execute(
                     &format!(
                         "UPDATE {table} SET visibility = ?3 WHERE tenant_name = ?1 AND deployment_id = ?2"
                     ),
-                    (tenant.as_str(), &id, visibility.as_str()),
+                    (caller.tenant.as_str(), &id, visibility.as_str()),
                 )?;
             }
-            Ok(())
+            find(tx, &DEPLOYMENT, &caller, &id, None)
         })
-        .await?;
-        Ok(deployment)
+        .await
     }
 
     /// The values of a deployment's outputs as they are now. Secrets stay references.

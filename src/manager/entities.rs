@@ -132,7 +132,7 @@ pub(super) fn check_free(
 }
 
 /// Lets more callers see an entity. Run twice, it changes nothing.
-fn set_visibility(
+pub(super) fn set_visibility(
     tx: &Transaction<'_>,
     kind: &Kind,
     caller: &Caller,

@@ -76,7 +76,7 @@ impl Manager {
             Some(number) => generations.load(number)?,
             None => {
                 let first = generations.create()?;
-                first.database.write_blocking(|tx| found(tx))?;
+                first.database.write_blocking(found)?;
                 generations.sync(first.number)?;
                 generations.set_current(first.number)?;
                 first
@@ -146,8 +146,9 @@ impl Manager {
         F: FnOnce(&Transaction<'_>) -> Result<T, ManagerError> + Send + 'static,
         T: Send + 'static,
     {
-        let manager = self.clone();
-        self.current().database.write(move |tx| manager.check_open().and_then(|()| work(tx))).await
+        let (manager, generation) = (self.clone(), self.current());
+        let database = generation.database.clone();
+        database.write(move |tx| manager.check_open(&generation).and_then(|()| work(tx))).await
     }
 
     /// [`Manager::write`] for blocking threads.
@@ -159,8 +160,9 @@ impl Manager {
         F: FnOnce(&Transaction<'_>) -> Result<T, ManagerError> + Send + 'static,
         T: Send + 'static,
     {
-        let manager = self.clone();
-        self.current().database.write_blocking(move |tx| manager.check_open().and_then(|()| work(tx)))
+        let (manager, generation) = (self.clone(), self.current());
+        let database = generation.database.clone();
+        database.write_blocking(move |tx| manager.check_open(&generation).and_then(|()| work(tx)))
     }
 
     /// How many entities there are, as of the moment that the connection sees.
@@ -171,10 +173,11 @@ impl Manager {
         Inventory::read(connection)
     }
 
-    // The flag is read on the writer's thread: after `close` has drained that thread, nothing that began before can
-    // still be written.
-    fn check_open(&self) -> Result<(), ManagerError> {
-        if self.inner.closed.load(Ordering::SeqCst) { Err(ManagerError::Maintenance) } else { Ok(()) }
+    // Both are read on the writer's thread: after `close` has drained that thread, nothing that began before can still
+    // be written, and what was on its way to a generation while that was replaced is not written into the kept one.
+    fn check_open(&self, generation: &Generation) -> Result<(), ManagerError> {
+        let is_live = self.current().number == generation.number;
+        if is_live && !self.is_closed() { Ok(()) } else { Err(ManagerError::Maintenance) }
     }
 
     /// Whether a restore keeps writers out at the moment.
@@ -216,3 +219,6 @@ fn found(tx: &Transaction<'_>) -> Result<(), ManagerError> {
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

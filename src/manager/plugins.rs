@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use serde_json::{Map, Value};
 
 use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
+use crate::files::OpenFile;
 use crate::model::{BlobId, Caller, Timestamp, Visibility};
 
 use super::entities::{Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, find, locate};
@@ -228,7 +229,7 @@ impl Manager {
             // The upload was the wagon itself.
             None => download,
             Some(_) if is_full => Download { name: format!("{archive_name}.zip"), ..download },
-            Some((file, size_bytes)) => Download { file, name: archive_name, size_bytes },
+            Some((file, _)) => Download { file: OpenFile::new(file)?, name: archive_name },
         })
     }
 

@@ -57,6 +57,11 @@ impl Manager {
             )?;
             let definition = definition_of(&workflows, &deployment, &workflow)?;
             let parameters = merged_parameters(&workflow, &definition, parameters, options.allow_custom_parameters)?;
+            if !matches!(Workflow::of(&workflow, true), Workflow::Deployment(_)) {
+                return Err(ManagerError::IllegalAction(format!(
+                    "the workflow `{workflow}` runs when its deployment is made or deleted, and can't be started by itself"
+                )));
+            }
             let running = active_executions(tx, caller.tenant.as_str(), &deployment)?;
             let mut execution = new_execution(&caller, Workflow::Deployment(workflow), parameters);
             execution.deployment_id = Some(EntityId::trusted(deployment));

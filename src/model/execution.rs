@@ -154,8 +154,18 @@ impl Workflow {
         }
     }
 
-    /// The workflow with this id; a name that is none of the service's own belongs to a deployment.
-    pub fn parse(text: &str) -> Self {
+    /// The workflow with this id of an execution that works on a deployment, or on none. A blueprint may name its
+    /// workflows as it likes (`rollback` among them): what works on a deployment is never one of the service's own.
+    pub fn of(text: &str, has_deployment: bool) -> Self {
+        match (Self::parse(text), has_deployment) {
+            (Self::CreateSnapshot | Self::RestoreSnapshot | Self::Rollback | Self::UploadBlueprint, true) => {
+                Self::Deployment(text.to_owned())
+            }
+            (workflow, _) => workflow,
+        }
+    }
+
+    fn parse(text: &str) -> Self {
         match text {
             "create_snapshot" => Self::CreateSnapshot,
             "restore_snapshot" => Self::RestoreSnapshot,

@@ -66,6 +66,15 @@ impl Records {
         &self.database
     }
 
+    /// Reads a row, to know that reading works.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn check(&self) -> Result<(), RecordsError> {
+        self.read(|connection| Ok(connection.query_row("SELECT 1 FROM service LIMIT 1", [], |_| Ok(()))?))
+            .await
+    }
+
     /// Reads as of one moment.
     ///
     /// # Errors

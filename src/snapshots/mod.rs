@@ -2,28 +2,26 @@
 //!
 //! Knows no HTTP. Long work is recorded as an execution and answered at once; an upload ends with its judgement.
 
-mod fetch;
 mod upload;
 
-use std::fs::File;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::archive::{ArchiveError, Limits};
-use crate::config::Network;
 use crate::database::{DatabaseError, ListError, ListQuery, Page, Scope, list};
 use crate::executions::{Engine, ExecutionError};
+use crate::fetch::{FetchError, FetchSettings};
+use crate::files::OpenFile;
 use crate::manager::visible;
 use crate::model::{
-    Caller, Execution, ExecutionId, ExecutionStatus, IdError, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus,
-    TenantName, Timestamp, Workflow,
+    Caller, Execution, ExecutionId, ExecutionStatus, IdError, Snapshot, SnapshotId, SnapshotOrigin,
+    SnapshotStatus, TenantName, Timestamp, Workflow,
 };
 use crate::records::{Records, RecordsError, SNAPSHOTS};
 use crate::store::{DiskStore, StoreError};
 
-pub use fetch::FetchError;
 pub use upload::Piece;
 
 /// Why a snapshot operation failed. The messages are Cloudify's where it has the case.
@@ -31,7 +29,9 @@ pub use upload::Piece;
 pub enum SnapshotError {
     #[error("Requested `Snapshot` with ID `{0}` was not found")]
     NotFound(SnapshotId),
-    #[error("<Snapshot id=`{id}` tenant=`{tenant}`> already exists on <Tenant name=`{tenant}`> or with global visibility")]
+    #[error(
+        "<Snapshot id=`{id}` tenant=`{tenant}`> already exists on <Tenant name=`{tenant}`> or with global visibility"
+    )]
     Exists { id: SnapshotId, tenant: TenantName },
     #[error("{0}")]
     Action(String),
@@ -83,12 +83,8 @@ pub struct SnapshotSettings {
     pub limits: Limits,
     /// The longest archive that is accepted, in bytes.
     pub max_upload_bytes: u64,
-    /// Networks that may be fetched from although they are not public.
-    pub fetch_allow: Vec<Network>,
-    /// The longest time for a connection, in seconds.
-    pub connect_seconds: u64,
-    /// The longest pause between two pieces, in seconds.
-    pub idle_seconds: u64,
+    /// How archives are fetched.
+    pub fetch: FetchSettings,
 }
 
 /// The manager snapshots of a service. Clones are handles to the same.
@@ -103,7 +99,7 @@ pub struct Snapshots {
 /// An archive that was opened for a download; it stays readable after a delete.
 pub struct Download {
     /// The open file.
-    pub file: File,
+    pub file: OpenFile,
     /// Its record.
     pub snapshot: Snapshot,
 }
@@ -158,7 +154,10 @@ impl Snapshots {
                 if Records::insert_snapshot(tx, &snapshot, SnapshotOrigin::Create)? {
                     Ok(())
                 } else {
-                    Err(SnapshotError::Exists { id: snapshot.id.clone(), tenant: snapshot.tenant_name.clone() })
+                    Err(SnapshotError::Exists {
+                        id: snapshot.id.clone(),
+                        tenant: snapshot.tenant_name.clone(),
+                    })
                 }
             })
             .await
@@ -180,8 +179,8 @@ impl Snapshots {
         let execution = self.execution(caller, Workflow::RestoreSnapshot, Some(id.clone()), parameters);
         self.engine
             .enqueue(execution, queue, move |tx, _| {
-                let snapshot =
-                    Records::snapshot(tx, &tenant, &id)?.ok_or_else(|| SnapshotError::NotFound(id.clone()))?;
+                let snapshot = Records::snapshot(tx, &tenant, &id)?
+                    .ok_or_else(|| SnapshotError::NotFound(id.clone()))?;
                 require_archive(&snapshot, "restored")
             })
             .await
@@ -214,9 +213,10 @@ impl Snapshots {
         require_archive(&snapshot, "downloaded")?;
         let store = self.store.clone();
         let file = snapshot.archive_file;
-        let file = tokio::task::spawn_blocking(move || store.read(file))
-            .await
-            .map_err(|_| SnapshotError::Io(std::io::Error::other("the read was interrupted")))??;
+        let file =
+            tokio::task::spawn_blocking(move || Ok::<_, SnapshotError>(OpenFile::new(store.read(file)?)?))
+                .await
+                .map_err(|_| SnapshotError::Io(std::io::Error::other("the read was interrupted")))??;
         Ok(Download { file, snapshot })
     }
 
@@ -224,7 +224,11 @@ impl Snapshots {
     ///
     /// # Errors
     /// No such snapshot; one that is being made or uploaded, or that an execution works on.
-    pub async fn delete(&self, caller: &Caller, id: &SnapshotId) -> Result<Map<String, Value>, SnapshotError> {
+    pub async fn delete(
+        &self,
+        caller: &Caller,
+        id: &SnapshotId,
+    ) -> Result<Map<String, Value>, SnapshotError> {
         let (tenant, wanted, user) = (caller.tenant.clone(), id.clone(), caller.user.clone());
         let (item, snapshot) = self
             .records

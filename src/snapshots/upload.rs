@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use crate::archive::{Archive, ArchiveError, Format};
+use crate::fetch::{Fetch, FetchError};
 use crate::model::{Caller, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus, Timestamp};
 use crate::records::{ArchiveFacts, Records};
 
@@ -50,8 +51,10 @@ impl Snapshots {
         caller: &Caller,
         id: SnapshotId,
         length: Option<u64>,
-    ) -> Result<(mpsc::Sender<Piece>, tokio::task::JoinHandle<Result<serde_json::Map<String, Value>, SnapshotError>>), SnapshotError>
-    {
+    ) -> Result<
+        (mpsc::Sender<Piece>, tokio::task::JoinHandle<Result<serde_json::Map<String, Value>, SnapshotError>>),
+        SnapshotError,
+    > {
         if let Some(length) = length {
             if length > self.settings.max_upload_bytes {
                 return Err(SnapshotError::TooLong(self.settings.max_upload_bytes));
@@ -74,19 +77,22 @@ impl Snapshots {
         id: SnapshotId,
         url: &str,
     ) -> Result<serde_json::Map<String, Value>, SnapshotError> {
-        let fetch = super::fetch::Fetch::new(&self.settings, url)?;
+        let fetch = Fetch::new(&self.settings.fetch, url)?;
         let snapshot = self.begin(caller, id, SnapshotOrigin::Url).await?;
         let snapshots = self.clone();
         let task = tokio::spawn(async move {
             let (sender, receiver) = channel();
-            let fetched = async {
-                let fetched = fetch.run(&sender).await;
-                // Without the end, the receiver drops what came.
-                if fetched.is_ok() {
-                    let _ = sender.send(Piece::End).await;
+            let fetched = async move {
+                let mut fetched = fetch.start().await?;
+                while let Some(bytes) = fetched.next().await? {
+                    if sender.send(Piece::Bytes(bytes)).await.is_err() {
+                        // The receiver has refused it and says why.
+                        return Ok::<(), FetchError>(());
+                    }
                 }
-                drop(sender);
-                fetched
+                // Without the end, the receiver drops what came.
+                let _ = sender.send(Piece::End).await;
+                Ok(())
             };
             let (fetched, received) = tokio::join!(fetched, snapshots.receive(snapshot, receiver));
             match (fetched, received) {
@@ -163,7 +169,8 @@ impl Snapshots {
             return Err(SnapshotError::NotAnArchive("it is empty".to_owned()));
         }
         partial.as_file_mut().seek(SeekFrom::Start(0))?;
-        let archive = Archive::open(partial.as_file().try_clone()?, self.settings.limits.clone()).map_err(refused)?;
+        let archive =
+            Archive::open(partial.as_file().try_clone()?, self.settings.limits.clone()).map_err(refused)?;
         let contents = match archive.format() {
             Format::Lifeboat1 => {
                 // A damaged archive of ours is refused while its sender can still send it again.
@@ -182,7 +189,11 @@ impl Snapshots {
 }
 
 fn refused(error: ArchiveError) -> SnapshotError {
-    if error.is_refusal() { SnapshotError::NotAnArchive(error.to_string()) } else { SnapshotError::Archive(error) }
+    if error.is_refusal() {
+        SnapshotError::NotAnArchive(error.to_string())
+    } else {
+        SnapshotError::Archive(error)
+    }
 }
 
 fn no_space(error: std::io::Error) -> SnapshotError {

@@ -91,7 +91,8 @@ pub fn read(source: &dyn EntrySource) -> Result<Accounts, SourceError> {
     let mut users = Vec::new();
     for account in envelope.items {
         let username = UserName::parse(&account.username).map_err(|error| wrong(error.to_string()))?;
-        let direct = account.tenant_roles.get("direct").and_then(Value::as_object).cloned().unwrap_or_default();
+        let direct =
+            account.tenant_roles.get("direct").and_then(Value::as_object).cloned().unwrap_or_default();
         let roles = direct
             .into_iter()
             .map(|(tenant, role)| {

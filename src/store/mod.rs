@@ -107,7 +107,9 @@ impl DiskStore {
         for entry in fs::read_dir(&self.archives)? {
             let name = entry?.file_name();
             files.extend(
-                name.to_str().and_then(|name| name.strip_suffix(".zip")).and_then(|name| Uuid::parse_str(name).ok()),
+                name.to_str()
+                    .and_then(|name| name.strip_suffix(".zip"))
+                    .and_then(|name| Uuid::parse_str(name).ok()),
             );
         }
         Ok(files)

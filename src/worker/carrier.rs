@@ -5,7 +5,8 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::archive::{
-    Archive, ArchiveError, ArchiveWriter, BundleWriter, Identity, Recipient, SealedReader, open_bundle, open_sealed,
+    Archive, ArchiveError, ArchiveWriter, BundleWriter, Identity, Recipient, SealedReader, open_bundle,
+    open_sealed,
 };
 use crate::executions::Job;
 use crate::executions::table::Progress;

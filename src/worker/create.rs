@@ -25,8 +25,9 @@ const SPARE_BYTES: u64 = 16 << 20;
 
 /// The options of a create, read from its parameters. They were checked when it was recorded.
 pub(super) fn options(execution: &Execution) -> ArchiveOptions {
-    let boolean =
-        |name: &str, default: bool| execution.parameters.get(name).and_then(Value::as_bool).unwrap_or(default);
+    let boolean = |name: &str, default: bool| {
+        execution.parameters.get(name).and_then(Value::as_bool).unwrap_or(default)
+    };
     ArchiveOptions {
         include_metrics: boolean("include_metrics", false),
         include_credentials: boolean("include_credentials", false),
@@ -77,8 +78,7 @@ impl SnapshotWorker {
             include_logs: options.include_logs,
             include_events: options.include_events,
         };
-        let (records, ()) =
-            self.records.database().cut_blocking(|_| Ok::<(), RecordsError>(()))?;
+        let (records, ()) = self.records.database().cut_blocking(|_| Ok::<(), RecordsError>(()))?;
         let users = accounts::collect(&records, &mut sink)?;
         drop(records);
         let state = cut.collect(job, collect, &mut sink)?;
@@ -130,14 +130,17 @@ impl SnapshotWorker {
         file: &mut std::fs::File,
         expected: &crate::archive::Digest,
     ) -> Result<(), JobError> {
-        file.seek(SeekFrom::Start(0)).map_err(|error| JobError::internal("failed to read the archive back", &error))?;
+        file.seek(SeekFrom::Start(0))
+            .map_err(|error| JobError::internal("failed to read the archive back", &error))?;
         let copy = file
             .try_clone()
             .map_err(|error| JobError::internal("failed to read the archive back", &error))?;
         let archive = Archive::open(copy, self.settings.limits.clone())?;
         self.verify_archive(job, &archive)?;
         if archive.sha256()? != *expected {
-            return Err(JobError::Failed("the archive on disk is not what was written: check the disk".to_owned()));
+            return Err(JobError::Failed(
+                "the archive on disk is not what was written: check the disk".to_owned(),
+            ));
         }
         Ok(())
     }

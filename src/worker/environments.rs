@@ -1,5 +1,7 @@
 //! Deployment environments after a restore: each deployment gets a child execution that brings back what lies
 //! outside the manager's tables. Restored nodes, instances and properties stay as they are.
+//!
+//! The children are records of the service, as their parent is: the restored state stays what the snapshot holds.
 
 use rusqlite::Connection;
 
@@ -10,6 +12,7 @@ use crate::manager::{Manager, ManagerError};
 use crate::model::{
     BlobId, EntityId, Execution, ExecutionId, ExecutionStatus, TenantName, Timestamp, UserName, Workflow,
 };
+use crate::records::Records;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -52,18 +55,11 @@ fn deployments(connection: &Connection) -> Result<Vec<Deployment>, ManagerError>
 }
 
 /// Runs the child executions one after the other; a failed one does not fail the restore, and is named.
-pub(super) fn recreate(manager: &Manager, job: &Job) -> Result<Recreated, JobError> {
-    let database = manager.current().database.clone();
-    let deployments = database.read_blocking(deployments)?;
+pub(super) fn recreate(manager: &Manager, records: &Records, job: &Job) -> Result<Recreated, JobError> {
+    let deployments = manager.read_blocking(deployments)?;
     let total = deployments.len() as u64;
     let mut recreated = Recreated::default();
     for (done, deployment) in deployments.into_iter().enumerate() {
-        job.progress(Progress {
-            phase: "recreating environments",
-            finished_operations: done as u64,
-            total_operations: total,
-            ..Progress::default()
-        });
         let missing = match deployment.archive.as_deref().and_then(BlobId::parse) {
             Some(blob) => manager.blobs().read(&blob).err().map(|_| "the archive of its blueprint is gone"),
             None => Some("its blueprint has no archive"),
@@ -71,12 +67,23 @@ pub(super) fn recreate(manager: &Manager, job: &Job) -> Result<Recreated, JobErr
         let error = missing.map(str::to_owned);
         if let Some(reason) = &error {
             recreated.failed.push(format!("`{}` of tenant `{}`: {reason}", deployment.id, deployment.tenant));
-            job.warn(format!("the environment of deployment `{}` was not recreated: {reason}", deployment.id));
+            job.warn(format!(
+                "the environment of deployment `{}` was not recreated: {reason}",
+                deployment.id
+            ));
         } else {
             recreated.done += 1;
         }
         let (parent, boot) = (job.execution().id, job.boot());
-        database.write_blocking(move |tx| record(tx, &deployment, parent, boot, error.as_deref()))?;
+        records
+            .database()
+            .write_blocking(move |tx| record(tx, &deployment, parent, boot, error.as_deref()))?;
+        job.progress(Progress {
+            phase: "recreating environments",
+            finished_operations: done as u64 + 1,
+            total_operations: total,
+            ..Progress::default()
+        });
     }
     Ok(recreated)
 }

@@ -13,6 +13,7 @@ use rusqlite::{Connection, Transaction};
 use crate::archive::{ArchiveError, Limits};
 use crate::database::DatabaseError;
 use crate::executions::{Job, JobError, JobResult, Worker};
+use crate::failpoints;
 use crate::keys::Keys;
 use crate::manager::{Manager, ManagerError};
 use crate::model::{Execution, ExecutionStatus, SnapshotStatus, Workflow};
@@ -70,7 +71,10 @@ impl Worker for SnapshotWorker {
             Workflow::DeleteDeploymentEnvironment => {
                 crate::manager::run_delete_deployment_environment(&self.manager, job)
             }
-            Workflow::Deployment(_) => crate::manager::run_deployment_workflow(&self.manager, job),
+            Workflow::Deployment(_) => {
+                failpoints::hit("workflow:running", job)?;
+                crate::manager::run_deployment_workflow(&self.manager, job)
+            }
         }
     }
 
@@ -124,13 +128,14 @@ impl From<SourceError> for JobError {
             SourceError::Cancelled => Self::Cancelled,
             SourceError::Refused(reason) => Self::Failed(reason),
             SourceError::Entry { .. } => Self::Failed(error.to_string()),
-            SourceError::Carrier(ref source) => match source.downcast_ref::<ArchiveError>() {
-                Some(source) if source.is_refusal() || matches!(source, ArchiveError::NoKey { .. }) => {
-                    Self::Failed(source.to_string())
-                }
-                _ => Self::internal("failed to write or read the archive", &error),
+            SourceError::Carrier(source) => match source.downcast::<ArchiveError>() {
+                Ok(source) => (*source).into(),
+                Err(other) => Self::internal("failed to write or read the archive", other.as_ref()),
             },
             SourceError::State(_) => Self::internal("failed to use the manager's state", &error),
+            SourceError::Io(ref source) if source.kind() == std::io::ErrorKind::StorageFull => {
+                Self::Failed("there is no space left for the manager's files: nothing was changed".to_owned())
+            }
             SourceError::Io(_) => Self::internal("failed to read or write a file of the manager", &error),
         }
     }
@@ -141,6 +146,11 @@ impl From<ArchiveError> for JobError {
         match error {
             ArchiveError::Cancelled => Self::Cancelled,
             ArchiveError::NoKey { .. } => Self::Failed(error.to_string()),
+            ArchiveError::Write(ref source) | ArchiveError::Spool { ref source, .. }
+                if source.kind() == std::io::ErrorKind::StorageFull =>
+            {
+                Self::Failed("there is no space left in `tmp` or `archives`: nothing was kept".to_owned())
+            }
             _ if error.is_refusal() => Self::Failed(error.to_string()),
             _ => Self::internal("failed to write or read the archive", &error),
         }
@@ -151,7 +161,9 @@ impl From<StoreError> for JobError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSpace { .. } | StoreError::NotFound(_) => Self::Failed(error.to_string()),
-            StoreError::TwoFileSystems | StoreError::Io(_) => Self::internal("failed to use the store", &error),
+            StoreError::TwoFileSystems | StoreError::Io(_) => {
+                Self::internal("failed to use the store", &error)
+            }
         }
     }
 }
@@ -165,9 +177,10 @@ impl From<RecordsError> for JobError {
 impl From<ManagerError> for JobError {
     fn from(error: ManagerError) -> Self {
         match error {
-            ManagerError::Database(_) | ManagerError::Generation(_) | ManagerError::Vault(_) | ManagerError::Io(_) => {
-                Self::internal("failed to use the manager's state", &error)
-            }
+            ManagerError::Database(_)
+            | ManagerError::Generation(_)
+            | ManagerError::Vault(_)
+            | ManagerError::Io(_) => Self::internal("failed to use the manager's state", &error),
             other => Self::Failed(other.to_string()),
         }
     }

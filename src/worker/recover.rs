@@ -195,7 +195,9 @@ fn close_uploads(records: &Records, store: &DiskStore) -> Result<(), JobError> {
         match files.iter().find(|(named, _)| *named == file) {
             Some((_, SnapshotStatus::Failed)) => store.remove(file)?,
             Some(_) => {}
-            None => tracing::warn!("the store holds the archive `{file}` that no record names: it is left as it is"),
+            None => tracing::warn!(
+                "the store holds the archive `{file}` that no record names: it is left as it is"
+            ),
         }
     }
     Ok(())

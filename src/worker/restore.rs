@@ -19,9 +19,9 @@ use super::carrier::ArchiveSource;
 /// Cloudify's sentence for a restore onto a manager that is in use.
 const NOT_CLEAN: &str = "Snapshot restoration on a non-empty manager is not permitted. Pass the --force flag to force the restore and delete existing data from the manager";
 
-/// What is asked for free on the manager's disk, as a multiple of what the archive unpacks to: tables with their
-/// indexes, and the write-ahead log beside them.
-const STAGED_FACTOR: u64 = 3;
+/// What is asked for free on the manager's disk for entities, as a multiple of their documents: tables with their
+/// indexes, and the write-ahead log beside them. Files are taken as they are.
+const ENTITIES_FACTOR: u64 = 3;
 
 /// Keeps writers out of the manager while it lives.
 struct Closed<'a>(&'a Manager);
@@ -40,6 +40,15 @@ impl Drop for Closed<'_> {
     }
 }
 
+/// About how many bytes the restored copy of an archive takes beside the live state.
+fn staged_bytes(archive: &Archive) -> u64 {
+    let bytes = archive.entries().iter().map(|entry| {
+        let factor = if entry.path.ends_with(".json") { ENTITIES_FACTOR } else { 1 };
+        entry.size.saturating_mul(factor)
+    });
+    bytes.fold(0, u64::saturating_add)
+}
+
 impl SnapshotWorker {
     pub(super) fn restore(&self, job: &Job) -> JobResult {
         let execution = job.execution();
@@ -51,8 +60,7 @@ impl SnapshotWorker {
         let archive = Archive::open(self.store.read(snapshot.archive_file)?, self.settings.limits.clone())?;
         self.judge(job, &archive)?;
         self.require_clean_or_forced(job)?;
-        let unpacked: u64 = archive.entries().iter().map(|entry| entry.size).sum();
-        self.store.require_space(unpacked.saturating_mul(STAGED_FACTOR))?;
+        self.store.require_space(staged_bytes(&archive))?;
         let source = ArchiveSource::new(&archive, &self.keys.identities);
         let accounts = accounts::read(&source)?;
 
@@ -94,7 +102,9 @@ impl SnapshotWorker {
             job.warn(line.clone());
         }
         for user in &restored.added {
-            job.warn(format!("the user `{user}` came with the archive and is locked: set a password and activate it"));
+            job.warn(format!(
+                "the user `{user}` came with the archive and is locked: set a password and activate it"
+            ));
         }
         let environments = self.recreate_environments(job)?;
         let live = embedded::live_counts(&self.manager)?;
@@ -129,7 +139,9 @@ impl SnapshotWorker {
                 job.warn(format!("the archive was signed by another Lifeboat: {}", signer.fingerprint()));
             }
             SignatureState::Invalid | SignatureState::Missing => {
-                return Err(JobError::Failed("the archive's signature is not valid: nothing was changed".to_owned()));
+                return Err(JobError::Failed(
+                    "the archive's signature is not valid: nothing was changed".to_owned(),
+                ));
             }
         }
         let sealed_for =
@@ -197,7 +209,8 @@ impl SnapshotWorker {
     fn swap(&self, job: &Job, mut journal: Journal) -> Result<(), JobError> {
         job.progress(Progress { phase: "swapping", ..job.current_progress() });
         for entry in &journal.sources {
-            if let Err(error) = embedded::swap(&self.manager, &entry.before, &entry.after, Direction::Forward) {
+            if let Err(error) = embedded::swap(&self.manager, &entry.before, &entry.after, Direction::Forward)
+            {
                 tracing::error!(error = %error, "a swap failed; the former state is put back: {error}");
                 self.write_journal(&mut journal, JournalPhase::Unswapping)?;
                 for entry in journal.sources.iter().rev() {
@@ -222,9 +235,17 @@ impl SnapshotWorker {
         let mut sources = Vec::new();
         for entry in &last.sources {
             let (Identity::Generation(kept), Identity::Generation(live)) = (&entry.before, &entry.after);
-            if self.manager.current().number != *live || !self.manager.generations().all().map_err(crate::manager::ManagerError::from)?.contains(kept) {
+            if self.manager.current().number != *live
+                || !self
+                    .manager
+                    .generations()
+                    .all()
+                    .map_err(crate::manager::ManagerError::from)?
+                    .contains(kept)
+            {
                 return Err(JobError::Failed(
-                    "the state before the last restore is not kept any more: restore a snapshot instead".to_owned(),
+                    "the state before the last restore is not kept any more: restore a snapshot instead"
+                        .to_owned(),
                 ));
             }
             sources.push(SourceEntry {
@@ -268,7 +289,7 @@ impl SnapshotWorker {
         if !parameters.get("recreate_deployments_envs").and_then(Value::as_bool).unwrap_or(true) {
             return Ok(json!({ "outcome": "skipped", "reason": "not asked for" }));
         }
-        let made = super::environments::recreate(&self.manager, job)?;
+        let made = super::environments::recreate(&self.manager, &self.records, job)?;
         Ok(json!({ "outcome": "done", "deployments": made.done, "failed": made.failed }))
     }
 }

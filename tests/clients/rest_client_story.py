@@ -134,7 +134,7 @@ def delete_everything(client):
         story.wait(client, execution)
     client.blueprints.delete("lighthouse")
     client.secrets.delete("lamp_passphrase")
-    for plugin in client.plugins.list(_all_tenants=True):
+    for plugin in client.plugins.list():
         client.plugins.delete(plugin["id"], force=True)
     client.snapshots.delete("nightly")
     assert len(client.snapshots.list()) == 0

@@ -165,13 +165,12 @@ fn snapshots_can_be_listed_with_every_option() {
     assert_eq!(ids(&["--all-tenants"]), ["alpha", "beta", "gamma"]);
     assert_eq!(ids(&["-t", "default_tenant"]), ["alpha", "beta", "gamma"]);
     cfy.run(&["snapshots", "list"]).success().says(&[
-        "| id",
+        "   id  ",
         "created_at",
         "status",
         "visibility",
         "tenant_name",
         "created_by",
-        "private",
         "Showing 3 of 3 snapshots",
     ]);
     cfy.run(&["snapshots", "list", "-x"]).success();

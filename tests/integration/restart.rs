@@ -47,9 +47,13 @@ fn a_create_that_was_killed_is_failed_and_leaves_nothing() {
 
 #[test]
 fn a_restore_that_was_killed_leaves_the_old_state_or_the_new_one() {
-    for (failpoint, is_done) in
-        [("restore:staging", false), ("restore:swapping", true), ("restore:swapped", true)]
-    {
+    for (failpoint, is_done) in [
+        ("restore:staging", false),
+        ("restore:staged", false),
+        ("restore:swapping", true),
+        ("restore:swapped", true),
+        ("restore:finishing", true),
+    ] {
         let mut server = TestServer::builder().failpoint(&format!("{failpoint}=kill")).start();
         let api = server.api();
         fill(&api);
@@ -70,6 +74,27 @@ fn a_restore_that_was_killed_leaves_the_old_state_or_the_new_one() {
         assert_no_restore_runs(&api);
         api.put("secrets/afterwards", &json!({ "value": "x" })).expect(200);
     }
+}
+
+#[test]
+fn a_rollback_that_was_killed_in_its_swap_is_finished_at_the_start() {
+    let mut server = TestServer::builder().failpoint("rollback:swapping=kill").start();
+    let api = server.api();
+    fill(&api);
+    api.create_snapshot("nightly", &json!({}));
+    api.put("secrets/later", &json!({ "value": "x" })).expect(200);
+    let later = inventory(&api);
+    let restored = api.post("snapshots/nightly/restore", &json!({ "force": true })).expect(200);
+    assert_eq!(api.wait_for_end(&restored)["status"], "terminated");
+    assert_ne!(inventory(&api), later);
+
+    let execution = api.post("/service/rollback", &json!({})).expect(200);
+    server.wait_until_killed();
+    server.restart();
+    let api = server.api();
+    assert_eq!(api.wait_for_end(&execution)["status"], "terminated");
+    assert_eq!(inventory(&api), later);
+    assert_no_restore_runs(&api);
 }
 
 fn assert_no_restore_runs(api: &Api) {

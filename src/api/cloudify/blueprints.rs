@@ -67,7 +67,9 @@ async fn upload(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(BLUEPRINT_UPLOAD)?;
     let names = ["blueprint_archive", "blueprint"];
-    let upload = transfer::receive(&request, payload, &listing, service.manager.blobs(), &names).await?;
+    let upload =
+        transfer::receive(&request, payload, &listing, &service.fetch, service.manager.blobs(), &names)
+            .await?;
     let parameters = upload.parameters;
     if parameters.boolean("skip_execution", false)? {
         return Err(ApiError::bad_parameters("`skip_execution` is not supported: every blueprint is read"));

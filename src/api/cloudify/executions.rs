@@ -7,7 +7,6 @@ use crate::executions::ExecutionError;
 use crate::model::{CancelMode, ExecutionId, Permission, TenantRole, Timestamp};
 
 use super::super::{ApiError, Auth, JsonBody, Listing, page_json};
-use super::execution_json;
 
 const LIST: Permission = Permission::tenant("execution_list", TenantRole::Viewer);
 const GET: Permission = Permission::tenant("execution_list", TenantRole::Viewer);
@@ -65,9 +64,10 @@ async fn start(service: web::Data<Service>, auth: Auth, body: JsonBody) -> Resul
         queue: body.boolean("queue", false)?,
         scheduled_for: scheduled_time,
     };
-    let execution = service.manager.start_workflow(caller, &deployment, &workflow, parameters, options).await?;
+    let execution =
+        service.manager.start_workflow(caller, &deployment, &workflow, parameters, options).await?;
     service.wake();
-    Ok(HttpResponse::Created().json(execution_json(&service, execution.id).await?))
+    Ok(HttpResponse::Created().json(service.execution_view(execution.id).await?))
 }
 
 /// Cancel an execution.
@@ -98,7 +98,7 @@ async fn act(
         auth.allow(CANCEL_SYSTEM)?;
     }
     service.engine.cancel(id, mode).await?;
-    Ok(HttpResponse::Ok().json(execution_json(&service, id).await?))
+    Ok(HttpResponse::Ok().json(service.execution_view(id).await?))
 }
 
 /// List events and logs.
@@ -138,7 +138,6 @@ fn scheduled(text: &str) -> Result<Timestamp, ApiError> {
             ))
         })
 }
-
 
 #[cfg(test)]
 mod tests {

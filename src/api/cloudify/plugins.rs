@@ -48,7 +48,9 @@ async fn upload(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(PLUGIN_UPLOAD)?;
     let names = ["plugin_archive", "plugin"];
-    let upload = transfer::receive(&request, payload, &listing, service.manager.blobs(), &names).await?;
+    let upload =
+        transfer::receive(&request, payload, &listing, &service.fetch, service.manager.blobs(), &names)
+            .await?;
     let new = NewPlugin {
         visibility: visibility(&auth, &upload.parameters)?,
         title: upload.parameters.optional_text("title")?.map(str::to_owned),

@@ -10,7 +10,6 @@ use crate::snapshots::{Piece, SnapshotError};
 use super::super::download::FileBody;
 use super::super::extract::parse_boolean;
 use super::super::{ApiError, Auth, JsonBody, Listing, page_json};
-use super::execution_json;
 
 const LIST: Permission = Permission::system("snapshot_list");
 const GET: Permission = Permission::system("snapshot_get");
@@ -51,7 +50,12 @@ async fn list(service: web::Data<Service>, auth: Auth, listing: Listing) -> Resu
 }
 
 /// Get a snapshot.
-async fn get(service: web::Data<Service>, auth: Auth, id: Id, listing: Listing) -> Result<HttpResponse, ApiError> {
+async fn get(
+    service: web::Data<Service>,
+    auth: Auth,
+    id: Id,
+    listing: Listing,
+) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(GET)?;
     let id = SnapshotId::trusted(id.into_inner());
     Ok(HttpResponse::Ok().json(service.snapshots.get(caller, &id, listing.include()).await?))
@@ -84,10 +88,11 @@ async fn create(
     parameters.insert("queue".to_owned(), Value::Bool(queue));
     let has_folder = body.optional_text("tempdir_path")?.is_some_and(|path| !path.is_empty());
     // A path of a server is not repeated in records: only that one was asked for.
-    parameters.insert("tempdir_path".to_owned(), if has_folder { Value::from("(ignored)") } else { Value::Null });
+    parameters
+        .insert("tempdir_path".to_owned(), if has_folder { Value::from("(ignored)") } else { Value::Null });
     parameters.insert("listener_timeout".to_owned(), listener_timeout(&body)?);
     let execution = service.snapshots.create(caller, id, parameters, queue).await?;
-    Ok(HttpResponse::Created().json(execution_json(&service, execution.id).await?))
+    Ok(HttpResponse::Created().json(service.execution_view(execution.id).await?))
 }
 
 /// Delete a snapshot.
@@ -100,7 +105,12 @@ async fn delete(service: web::Data<Service>, auth: Auth, id: Id) -> Result<HttpR
 /// Update the status of a snapshot.
 ///
 /// Only what the service itself would do: the present status again, or `failed`.
-async fn update(service: web::Data<Service>, auth: Auth, id: Id, body: JsonBody) -> Result<HttpResponse, ApiError> {
+async fn update(
+    service: web::Data<Service>,
+    auth: Auth,
+    id: Id,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(UPDATE)?;
     let text = body.text("status")?;
     let status = SnapshotStatus::parse(text).ok_or_else(|| {
@@ -147,7 +157,7 @@ async fn restore(
     let queue = options.boolean("queue", false)?;
     let id = SnapshotId::trusted(id.into_inner());
     let execution = service.snapshots.restore(caller, id, parameters, queue).await?;
-    Ok(HttpResponse::Ok().json(execution_json(&service, execution.id).await?))
+    Ok(HttpResponse::Ok().json(service.execution_view(execution.id).await?))
 }
 
 /// Download a snapshot's archive.
@@ -162,14 +172,13 @@ async fn download(
     let caller = auth.allow(DOWNLOAD)?;
     let id = SnapshotId::trusted(id.into_inner());
     let download = service.snapshots.download(caller, &id).await?;
-    FileBody {
+    let body = FileBody {
         file: download.file,
-        length: download.snapshot.size_bytes.unwrap_or(0),
         sha256: download.snapshot.sha256,
         name: format!("{id}.zip"),
         content_type: "application/octet-stream",
-    }
-    .respond(&request)
+    };
+    Ok(body.respond(&request))
 }
 
 /// Upload a snapshot's archive.
@@ -264,8 +273,12 @@ fn listener_timeout(body: &JsonBody) -> Result<Value, ApiError> {
 fn timeout(body: &JsonBody) -> Result<Option<Value>, ApiError> {
     match body.0.get("timeout") {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(Some(Value::Number(number.clone()))),
-        Some(Value::String(text)) if text.parse::<i64>().is_ok() => Ok(text.parse::<i64>().ok().map(Value::from)),
+        Some(Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            Ok(Some(Value::Number(number.clone())))
+        }
+        Some(Value::String(text)) if text.parse::<i64>().is_ok() => {
+            Ok(text.parse::<i64>().ok().map(Value::from))
+        }
         Some(other) => {
             let shown = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
             Err(ApiError::bad_parameters(format!("invalid parameter, should be int, got: {shown}")))

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::api::download::FileBody;
 use crate::api::{ApiError, ErrorCode, JsonBody, Listing};
+use crate::fetch::{Fetch, FetchError, FetchSettings};
 use crate::manager::{Blobs, Download, Incoming, ManagerError, StoredBlob};
 
 /// The longest archive of a blueprint or plugin, in bytes.
@@ -29,6 +30,7 @@ pub(super) async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
     listing: &Listing,
+    fetching: &FetchSettings,
     blobs: &Blobs,
     names: &[&str],
 ) -> Result<Upload, ApiError> {
@@ -39,6 +41,14 @@ pub(super) async fn receive(
         .is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/form-data"));
     let mut parameters: Map<String, Value> =
         listing.parameters().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    let url = parameters
+        .keys()
+        .find(|name| name.ends_with("_archive_url"))
+        .and_then(|name| parameters[name].as_str());
+    if let Some(url) = url {
+        let archive = fetch(fetching, url, blobs).await?;
+        return Ok(Upload { parameters: JsonBody(parameters), archive });
+    }
     let mut payload = payload.into_inner();
     if !is_form {
         let body = web::Payload::from_request(request, &mut payload).await.map_err(unreadable)?;
@@ -107,6 +117,17 @@ async fn store(
     }
 }
 
+/// Fetches a file by its URL, as a body would have brought it.
+async fn fetch(settings: &FetchSettings, url: &str, blobs: &Blobs) -> Result<Option<StoredBlob>, ApiError> {
+    let refused = |error: FetchError| ApiError::bad_parameters(error.to_string());
+    let fetched = Fetch::new(settings, url).map_err(refused)?.start().await.map_err(refused)?;
+    let pieces = futures_util::stream::try_unfold(fetched, |mut fetched| async move {
+        let piece = fetched.next().await.map_err(|error| ApiError::bad_parameters(error.to_string()))?;
+        Ok::<_, ApiError>(piece.map(|bytes| (bytes, fetched)))
+    });
+    store(Box::pin(pieces), blobs).await
+}
+
 fn too_long(limit: u64) -> ApiError {
     ApiError::new(ErrorCode::PayloadTooLarge, format!("the body is longer than {limit} bytes"))
 }
@@ -115,12 +136,6 @@ fn too_long(limit: u64) -> ApiError {
 pub(super) fn send(request: &HttpRequest, download: Download) -> Result<HttpResponse, ApiError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
     let name = download.name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
-    FileBody {
-        file: download.file,
-        length: download.size_bytes,
-        sha256: None,
-        name,
-        content_type: "application/octet-stream",
-    }
-    .respond(request)
+    let body = FileBody { file: download.file, sha256: None, name, content_type: "application/octet-stream" };
+    Ok(body.respond(request))
 }

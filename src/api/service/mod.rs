@@ -36,7 +36,7 @@ async fn health(service: web::Data<Service>) -> Result<HttpResponse, ApiError> {
             "a restore was interrupted and can't be recovered by itself: see the service's log",
         ));
     }
-    service.records.read(|connection| Ok::<_, ApiError>(connection.query_row("SELECT 1", [], |_| Ok(()))?)).await?;
+    service.records.check().await?;
     let body = json!({ "status": "ok", "lifeboat_version": env!("CARGO_PKG_VERSION") });
     Ok(HttpResponse::Ok().json(body))
 }
@@ -44,7 +44,11 @@ async fn health(service: web::Data<Service>) -> Result<HttpResponse, ApiError> {
 /// Undo the last restore.
 ///
 /// The state before it comes back, and what it replaces is kept: the same call again undoes the undoing.
-async fn rollback(service: web::Data<Service>, auth: Auth, listing: Listing) -> Result<HttpResponse, ApiError> {
+async fn rollback(
+    service: web::Data<Service>,
+    auth: Auth,
+    listing: Listing,
+) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(ROLLBACK)?;
     let execution = service.snapshots.rollback(caller, listing.boolean("queue", false)?).await?;
     Ok(HttpResponse::Ok().json(service.get_execution(caller, execution.id, None).await?))

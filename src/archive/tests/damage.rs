@@ -23,10 +23,7 @@ fn every_changed_byte_is_seen() {
 fn every_cut_is_seen() {
     let bytes = small_archive();
     for length in 0..bytes.len() {
-        assert!(
-            open(&bytes[..length]).is_err(),
-            "a cut after {length} bytes went unseen"
-        );
+        assert!(open(&bytes[..length]).is_err(), "a cut after {length} bytes went unseen");
     }
 }
 

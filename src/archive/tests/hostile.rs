@@ -11,8 +11,7 @@ const CLOUDIFY: &[u8] = br#"{"snapshot_version": "5.1.0", "schema_revision": "62
 /// A zip made by the `zip` crate, with the metadata of a manager of another make.
 fn foreign(fill: impl FnOnce(&mut zip::ZipWriter<Cursor<Vec<u8>>>)) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file(METADATA, SimpleFileOptions::default())
-        .unwrap();
+    zip.start_file(METADATA, SimpleFileOptions::default()).unwrap();
     zip.write_all(CLOUDIFY).unwrap();
     fill(&mut zip);
     zip.finish().unwrap().into_inner()
@@ -32,9 +31,8 @@ fn with_name(name: &[u8]) -> Vec<u8> {
 
 fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
     assert_eq!(from.len(), to.len());
-    let found: Vec<usize> = (0..=bytes.len() - from.len())
-        .filter(|at| bytes[*at..].starts_with(from))
-        .collect();
+    let found: Vec<usize> =
+        (0..=bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from)).collect();
     assert!(!found.is_empty());
     for at in found {
         bytes[at..at + from.len()].copy_from_slice(to);
@@ -44,23 +42,16 @@ fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
 #[test]
 fn an_archive_of_another_manager_is_opened() {
     let bytes = foreign(|zip| {
-        zip.add_directory("blueprints", SimpleFileOptions::default())
-            .unwrap();
-        zip.start_file("pg_data", SimpleFileOptions::default())
-            .unwrap();
+        zip.add_directory("blueprints", SimpleFileOptions::default()).unwrap();
+        zip.start_file("pg_data", SimpleFileOptions::default()).unwrap();
         zip.write_all(&prose(10_000)).unwrap();
         zip.set_comment("made by hand").unwrap();
     });
     let archive = open(&bytes).unwrap();
-    let expected = Format::Foreign {
-        snapshot_version: "5.1.0".into(),
-    };
+    let expected = Format::Foreign { snapshot_version: "5.1.0".into() };
     assert_eq!(*archive.format(), expected);
     assert_eq!(archive.metadata().raw["schema_revision"], "62a8d746d13b");
-    assert_eq!(
-        archive.read_bytes("pg_data", 10_000).unwrap(),
-        prose(10_000)
-    );
+    assert_eq!(archive.read_bytes("pg_data", 10_000).unwrap(), prose(10_000));
     assert_eq!(verify(&archive).unwrap().signature, SignatureState::Missing);
     assert_eq!(inspect(&archive).snapshot_version, "5.1.0");
 }
@@ -74,8 +65,7 @@ fn what_is_no_snapshot_is_refused_with_the_reason() {
 
     let with_metadata = |metadata: &[u8]| {
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        zip.start_file(METADATA, SimpleFileOptions::default())
-            .unwrap();
+        zip.start_file(METADATA, SimpleFileOptions::default()).unwrap();
         zip.write_all(metadata).unwrap();
         zip.finish().unwrap().into_inner()
     };
@@ -91,8 +81,7 @@ fn what_is_no_snapshot_is_refused_with_the_reason() {
     assert!(reason(&with_metadata(deep.as_bytes())).contains("is not JSON"));
 
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("dir/metadata.json", SimpleFileOptions::default())
-        .unwrap();
+    zip.start_file("dir/metadata.json", SimpleFileOptions::default()).unwrap();
     zip.write_all(CLOUDIFY).unwrap();
     let elsewhere = zip.finish().unwrap().into_inner();
     assert!(reason(&elsewhere).contains("no `metadata.json`"));
@@ -101,15 +90,9 @@ fn what_is_no_snapshot_is_refused_with_the_reason() {
 #[test]
 fn ours_without_the_name_of_its_format_is_refused() {
     let bytes = foreign(|zip| {
-        zip.start_file(SIGNATURE, SimpleFileOptions::default())
-            .unwrap();
+        zip.start_file(SIGNATURE, SimpleFileOptions::default()).unwrap();
     });
-    assert!(
-        open(&bytes)
-            .unwrap_err()
-            .to_string()
-            .contains("names no format")
-    );
+    assert!(open(&bytes).unwrap_err().to_string().contains("names no format"));
 }
 
 #[test]
@@ -131,10 +114,7 @@ fn names_that_leave_the_folder_or_are_ambiguous_are_refused() {
         b"a/./b",
     ] {
         let error = open(&with_name(name)).unwrap_err();
-        assert!(
-            matches!(error, ArchiveError::BadName { .. }),
-            "{name:?}: {error}"
-        );
+        assert!(matches!(error, ArchiveError::BadName { .. }), "{name:?}: {error}");
         assert!(!error.to_string().contains('\n'), "{error}");
     }
     open(&with_name(b"fine/name")).unwrap();
@@ -145,8 +125,7 @@ fn two_entries_of_one_name_are_refused() {
     for (first, second) in [("aa", "bb"), ("aa/bb", "cc/dd")] {
         let mut bytes = foreign(|zip| {
             zip.start_file(first, SimpleFileOptions::default()).unwrap();
-            zip.start_file(second, SimpleFileOptions::default())
-                .unwrap();
+            zip.start_file(second, SimpleFileOptions::default()).unwrap();
         });
         replace(&mut bytes, second.as_bytes(), first.as_bytes());
         let error = open(&bytes).unwrap_err();
@@ -163,78 +142,44 @@ fn two_entries_of_one_name_are_refused() {
 fn links_devices_and_pipes_are_refused() {
     for mode in [0o120_777_u32, 0o060_644, 0o020_644, 0o010_644, 0o140_644] {
         let mut bytes = foreign(|zip| {
-            zip.start_file("entry", SimpleFileOptions::default())
-                .unwrap();
+            zip.start_file("entry", SimpleFileOptions::default()).unwrap();
         });
-        let at = bytes
-            .windows(4)
-            .rposition(|window| window == b"PK\x01\x02")
-            .unwrap();
+        let at = bytes.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
         bytes[at + 38..at + 42].copy_from_slice(&(mode << 16).to_le_bytes());
         let error = open(&bytes).unwrap_err();
-        assert!(
-            matches!(error, ArchiveError::RefusedEntry { .. }),
-            "{mode:o}: {error}"
-        );
+        assert!(matches!(error, ArchiveError::RefusedEntry { .. }), "{mode:o}: {error}");
     }
     let bytes = foreign(|zip| {
-        zip.add_symlink("link", "/etc/passwd", SimpleFileOptions::default())
-            .unwrap();
+        zip.add_symlink("link", "/etc/passwd", SimpleFileOptions::default()).unwrap();
     });
-    assert!(
-        open(&bytes)
-            .unwrap_err()
-            .to_string()
-            .contains("symbolic link")
-    );
+    assert!(open(&bytes).unwrap_err().to_string().contains("symbolic link"));
 }
 
 #[test]
 fn encryption_and_unknown_methods_are_refused() {
     let bytes = foreign(|zip| {
-        zip.start_file("entry", SimpleFileOptions::default())
-            .unwrap();
+        zip.start_file("entry", SimpleFileOptions::default()).unwrap();
         zip.write_all(b"content").unwrap();
     });
-    let local = bytes
-        .windows(4)
-        .rposition(|window| window == b"PK\x03\x04")
-        .unwrap();
-    let central = bytes
-        .windows(4)
-        .rposition(|window| window == b"PK\x01\x02")
-        .unwrap();
+    let local = bytes.windows(4).rposition(|window| window == b"PK\x03\x04").unwrap();
+    let central = bytes.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
     let mut encrypted = bytes.clone();
     encrypted[local + 6] |= 1;
     encrypted[central + 8] |= 1;
-    assert!(
-        open(&encrypted)
-            .unwrap_err()
-            .to_string()
-            .contains("encrypted")
-    );
+    assert!(open(&encrypted).unwrap_err().to_string().contains("encrypted"));
     let mut unknown = bytes.clone();
     unknown[local + 8] = 12;
     unknown[central + 10] = 12;
-    assert!(
-        open(&unknown)
-            .unwrap_err()
-            .to_string()
-            .contains("method 12")
-    );
+    assert!(open(&unknown).unwrap_err().to_string().contains("method 12"));
 }
 
 #[test]
 fn local_and_central_headers_that_differ_are_refused() {
     let bytes = foreign(|zip| {
-        zip.start_file("entry", SimpleFileOptions::default())
-            .unwrap();
+        zip.start_file("entry", SimpleFileOptions::default()).unwrap();
         zip.write_all(b"content").unwrap();
     });
-    let local = bytes
-        .windows(4)
-        .rposition(|window| window == b"PK\x03\x04")
-        .unwrap();
+    let local = bytes.windows(4).rposition(|window| window == b"PK\x03\x04").unwrap();
     for at in [6, 8, 30] {
         let mut bad = bytes.clone();
         bad[local + at] ^= 8;
@@ -252,9 +197,8 @@ fn entries_that_share_bytes_are_refused() {
         }
     });
     // Both records in the directory point to the first entry.
-    let records: Vec<usize> = (0..bytes.len() - 4)
-        .filter(|at| bytes[*at..].starts_with(b"PK\x01\x02"))
-        .collect();
+    let records: Vec<usize> =
+        (0..bytes.len() - 4).filter(|at| bytes[*at..].starts_with(b"PK\x01\x02")).collect();
     let (first, second) = (records[1], records[2]);
     let offset: [u8; 4] = bytes[first + 42..first + 46].try_into().unwrap();
     bytes[second + 42..second + 46].copy_from_slice(&offset);
@@ -267,8 +211,7 @@ fn entries_that_share_bytes_are_refused() {
 #[test]
 fn bombs_are_refused_before_they_go_off() {
     let bomb = foreign(|zip| {
-        zip.start_file("bomb", SimpleFileOptions::default())
-            .unwrap();
+        zip.start_file("bomb", SimpleFileOptions::default()).unwrap();
         zip.write_all(&vec![0; 4 << 20]).unwrap();
     });
     let refusal = |limits: Limits| {
@@ -277,30 +220,15 @@ fn bombs_are_refused_before_they_go_off() {
         error.to_string()
     };
     open(&bomb).unwrap();
-    let small_ratio = Limits {
-        ratio_from_bytes: 1 << 20,
-        ..Limits::default()
-    };
+    let small_ratio = Limits { ratio_from_bytes: 1 << 20, ..Limits::default() };
     assert!(refusal(small_ratio).contains("`bomb`"));
-    let entry_bytes = Limits {
-        entry_bytes: 1 << 20,
-        ..Limits::default()
-    };
+    let entry_bytes = Limits { entry_bytes: 1 << 20, ..Limits::default() };
     assert!(refusal(entry_bytes).contains("`bomb`"));
-    let total_bytes = Limits {
-        total_bytes: 4 << 20,
-        ..Limits::default()
-    };
+    let total_bytes = Limits { total_bytes: 4 << 20, ..Limits::default() };
     assert!(refusal(total_bytes).contains("`bomb`"));
-    let entries = Limits {
-        entries: 1,
-        ..Limits::default()
-    };
+    let entries = Limits { entries: 1, ..Limits::default() };
     assert!(refusal(entries).contains("1 entries"));
-    let name_bytes = Limits {
-        name_bytes: 12,
-        ..Limits::default()
-    };
+    let name_bytes = Limits { name_bytes: 12, ..Limits::default() };
     assert!(refusal(name_bytes).contains("metadata.json"));
 }
 
@@ -318,21 +246,14 @@ fn more_folders_than_allowed_are_refused() {
 fn a_size_that_lies_is_seen_while_bytes_come() {
     for declared in [10_u32, 5_000_000] {
         let mut bytes = foreign(|zip| {
-            zip.start_file("liar", SimpleFileOptions::default())
-                .unwrap();
+            zip.start_file("liar", SimpleFileOptions::default()).unwrap();
             zip.write_all(&vec![0; 1 << 20]).unwrap();
         });
-        let central = bytes
-            .windows(4)
-            .rposition(|window| window == b"PK\x01\x02")
-            .unwrap();
+        let central = bytes.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
         bytes[central + 24..central + 28].copy_from_slice(&declared.to_le_bytes());
         let archive = open(&bytes).unwrap();
         let error = archive.read_bytes("liar", u64::MAX).unwrap_err();
-        assert!(
-            matches!(error, ArchiveError::DamagedEntry { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, ArchiveError::DamagedEntry { .. }), "{error}");
         assert!(verify(&archive).is_err());
     }
 }
@@ -340,8 +261,7 @@ fn a_size_that_lies_is_seen_while_bytes_come() {
 #[test]
 fn a_document_longer_than_allowed_is_not_read() {
     let archive = open(&foreign(|zip| {
-        zip.start_file("big.json", SimpleFileOptions::default())
-            .unwrap();
+        zip.start_file("big.json", SimpleFileOptions::default()).unwrap();
         zip.write_all(&vec![b' '; 100_000]).unwrap();
     }))
     .unwrap();

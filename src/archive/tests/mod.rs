@@ -44,10 +44,7 @@ fn manifest_seal(key: &SigningKey) -> ManifestSeal<'_> {
 }
 
 /// Writes an archive with `metadata.json` and whatever `fill` adds.
-fn write_with(
-    options: WriterOptions,
-    fill: impl FnOnce(&mut ArchiveWriter<Vec<u8>>),
-) -> (Vec<u8>, Finished) {
+fn write_with(options: WriterOptions, fill: impl FnOnce(&mut ArchiveWriter<Vec<u8>>)) -> (Vec<u8>, Finished) {
     let mut writer = ArchiveWriter::new(Vec::new(), options);
     writer.add_metadata(&metadata()).unwrap();
     fill(&mut writer);
@@ -105,12 +102,8 @@ fn small_archive() -> Vec<u8> {
     write(|writer| {
         writer.add_directory("tenants/default_tenant").unwrap();
         let envelope = br#"{"type":"sites","items":[]}"#;
-        writer
-            .add_bytes("tenants/default_tenant/00000001.json", envelope)
-            .unwrap();
-        writer
-            .add_bytes("mgmt/00000001.json", &prose(3000))
-            .unwrap();
+        writer.add_bytes("tenants/default_tenant/00000001.json", envelope).unwrap();
+        writer.add_bytes("mgmt/00000001.json", &prose(3000)).unwrap();
         writer.add_bytes("plugins/a.zip", &noise(9000)).unwrap();
         writer.add_bytes("empty", b"").unwrap();
         writer.add_bytes("zeros", &[0; 5000]).unwrap();

@@ -93,10 +93,7 @@ proptest! {
 #[test]
 fn same_input_gives_same_bytes_whatever_the_threads() {
     let write_by = |threads| {
-        let options = WriterOptions {
-            compression_threads: threads,
-            ..WriterOptions::default()
-        };
+        let options = WriterOptions { compression_threads: threads, ..WriterOptions::default() };
         write_with(options, |writer| {
             for number in 0..200_usize {
                 let name = format!("a/{number}");
@@ -120,10 +117,7 @@ fn metadata_is_read_back_and_has_the_keys_of_cloudify() {
     assert_eq!(document["snapshot_version"], "7.0.5");
     assert!(document["execution_id"].is_null());
     assert!(document.get("schema_revision").is_none());
-    assert_eq!(
-        document["lifeboat"]["created_at"],
-        "2023-11-14T22:13:20.123Z"
-    );
+    assert_eq!(document["lifeboat"]["created_at"], "2023-11-14T22:13:20.123Z");
 }
 
 #[test]
@@ -154,20 +148,14 @@ fn more_entries_than_16_bits_count_are_kept() {
 #[test]
 fn the_writer_keeps_the_order_of_the_format() {
     let mut writer = ArchiveWriter::new(Vec::new(), WriterOptions::default());
-    assert!(
-        writer.add_bytes("a", b"").is_err(),
-        "something before metadata.json"
-    );
+    assert!(writer.add_bytes("a", b"").is_err(), "something before metadata.json");
     writer.add_metadata(&metadata()).unwrap();
     for name in [METADATA, MANIFEST, SIGNATURE, "../a", "a/", ""] {
         assert!(writer.add_bytes(name, b"").is_err(), "{name}");
     }
     writer.add_bytes("a", b"").unwrap();
     assert!(writer.add_bytes("a", b"").is_err(), "a name twice");
-    assert!(
-        writer.add_directory("a").is_err(),
-        "a folder where a file is"
-    );
+    assert!(writer.add_directory("a").is_err(), "a folder where a file is");
     let (bytes, _) = writer.finish(manifest_seal(&signing_key())).unwrap();
     judge(&bytes).unwrap();
 
@@ -180,10 +168,7 @@ fn a_broken_sink_is_told_and_ends_the_archive() {
     struct Full(usize);
     impl Write for Full {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 = self
-                .0
-                .checked_sub(bytes.len())
-                .ok_or(std::io::ErrorKind::StorageFull)?;
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::StorageFull)?;
             Ok(bytes.len())
         }
         fn flush(&mut self) -> std::io::Result<()> {
@@ -192,9 +177,8 @@ fn a_broken_sink_is_told_and_ends_the_archive() {
     }
     let mut writer = ArchiveWriter::new(Full(50_000), WriterOptions::default());
     writer.add_metadata(&metadata()).unwrap();
-    let error = (0..1000)
-        .find_map(|number| writer.add_bytes(&format!("{number}"), &noise(1000)).err())
-        .unwrap();
+    let error =
+        (0..1000).find_map(|number| writer.add_bytes(&format!("{number}"), &noise(1000)).err()).unwrap();
     assert!(matches!(error, ArchiveError::Write(_)), "{error}");
     let error = writer.add_bytes("more", b"").unwrap_err();
     assert!(matches!(error, ArchiveError::Unfinished), "{error}");
@@ -214,9 +198,7 @@ fn verify_can_be_cancelled_and_tells_how_far_it_is() {
         })
         .unwrap();
     assert_eq!(last, archive.size_bytes());
-    let error = archive
-        .verify(&mut |_, _| ControlFlow::Break(()))
-        .unwrap_err();
+    let error = archive.verify(&mut |_, _| ControlFlow::Break(())).unwrap_err();
     assert!(matches!(error, ArchiveError::Cancelled), "{error}");
 }
 
@@ -231,9 +213,7 @@ fn an_inspection_tells_what_is_in_it() {
     writer.add_bytes("mgmt/00000001.json", b"{}").unwrap();
     writer.add_bytes("mgmt/00000002.json", b"[1]").unwrap();
     let sealed = seal_bundle([("secrets", &b"s"[..])], &[key.recipient()]).unwrap();
-    writer
-        .add_bytes("credentials/secrets.age", &sealed)
-        .unwrap();
+    writer.add_bytes("credentials/secrets.age", &sealed).unwrap();
     let (bytes, finished) = writer.finish(manifest_seal(&signing_key())).unwrap();
 
     let archive = open(&bytes).unwrap();
@@ -243,20 +223,12 @@ fn an_inspection_tells_what_is_in_it() {
     assert_eq!(report.sealed_for, [key.fingerprint()]);
     assert_eq!(report.sealed_parts[0].path, "credentials/secrets.age");
     assert_eq!(report.sealed_parts[0].size_bytes, sealed.len() as u64);
-    let mgmt = report
-        .folders
-        .iter()
-        .find(|folder| folder.folder == "mgmt")
-        .unwrap();
+    let mgmt = report.folders.iter().find(|folder| folder.folder == "mgmt").unwrap();
     assert_eq!((mgmt.entries, mgmt.content_bytes), (2, 5));
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["signature"]["state"], "valid");
 
-    let opened = open_bundle(
-        archive.read("credentials/secrets.age").unwrap(),
-        &[key],
-        1 << 20,
-    );
+    let opened = open_bundle(archive.read("credentials/secrets.age").unwrap(), &[key], 1 << 20);
     assert_eq!(opened.unwrap().get("secrets"), Some(&b"s"[..]));
 }
 
@@ -265,13 +237,8 @@ fn an_archive_signed_by_another_key_than_it_names_is_told() {
     let (bytes, _) = {
         let mut writer = ArchiveWriter::new(Vec::new(), WriterOptions::default());
         writer.add_metadata(&metadata()).unwrap();
-        writer
-            .finish(manifest_seal(&SigningKey::generate()))
-            .unwrap()
+        writer.finish(manifest_seal(&SigningKey::generate())).unwrap()
     };
     let error = open(&bytes).unwrap_err();
-    assert!(
-        matches!(error, ArchiveError::ManifestMismatch { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, ArchiveError::ManifestMismatch { .. }), "{error}");
 }

@@ -26,12 +26,7 @@ pub struct ArchiveLimits {
 
 impl Default for ArchiveLimits {
     fn default() -> Self {
-        Self {
-            entries: 20_000,
-            unpacked_bytes: 1 << 30,
-            yaml_file_bytes: 4 << 20,
-            yaml_bytes: 16 << 20,
-        }
+        Self { entries: 20_000, unpacked_bytes: 1 << 30, yaml_file_bytes: 4 << 20, yaml_bytes: 16 << 20 }
     }
 }
 
@@ -48,10 +43,7 @@ impl BlueprintFiles {
         yaml: impl IntoIterator<Item = (String, String)>,
         others: impl IntoIterator<Item = String>,
     ) -> Self {
-        Self {
-            yaml: yaml.into_iter().collect(),
-            others: others.into_iter().collect(),
-        }
+        Self { yaml: yaml.into_iter().collect(), others: others.into_iter().collect() }
     }
 
     /// The text of the YAML file `name`.
@@ -96,9 +88,7 @@ pub fn read_blueprint_archive(
         let length = bytes.len() as u64;
         check(length, limits.yaml_file_bytes, || format!("`{name}`"))?;
         yaml_bytes += length;
-        check(yaml_bytes, limits.yaml_bytes, || {
-            "the YAML of the archive".to_owned()
-        })?;
+        check(yaml_bytes, limits.yaml_bytes, || "the YAML of the archive".to_owned())?;
         let text = String::from_utf8(bytes).map_err(|_| BlueprintError::Yaml {
             file: name.clone(),
             line: 1,
@@ -140,10 +130,7 @@ fn check(size: u64, limit: u64, what: impl FnOnce() -> String) -> Result<(), Blu
     if size <= limit {
         return Ok(());
     }
-    Err(BlueprintError::TooLarge {
-        what: what(),
-        limit: format!("{limit} bytes"),
-    })
+    Err(BlueprintError::TooLarge { what: what(), limit: format!("{limit} bytes") })
 }
 
 /// Leaves the one folder out that all files lie in.
@@ -160,10 +147,7 @@ fn without_top(yaml: BTreeMap<String, String>, others: HashSet<String>) -> Bluep
     };
     let strip = |name: String| name.strip_prefix(&top).map(str::to_owned).unwrap_or(name);
     BlueprintFiles {
-        yaml: yaml
-            .into_iter()
-            .map(|(name, text)| (strip(name), text))
-            .collect(),
+        yaml: yaml.into_iter().map(|(name, text)| (strip(name), text)).collect(),
         others: others.into_iter().map(strip).collect(),
     }
 }
@@ -183,11 +167,7 @@ fn each_file(
     if magic.starts_with(b"PK\x03\x04") || magic.starts_with(b"PK\x05\x06") {
         each_of_zip(reader, limits, &mut visit)
     } else if magic.starts_with(&[0x1f, 0x8b]) {
-        each_of_tar(
-            MultiGzDecoder::new(io::BufReader::new(reader)),
-            limits,
-            &mut visit,
-        )
+        each_of_tar(MultiGzDecoder::new(io::BufReader::new(reader)), limits, &mut visit)
     } else if magic.get(257..262) == Some(b"ustar") {
         each_of_tar(reader, limits, &mut visit)
     } else {
@@ -200,9 +180,7 @@ fn each_file(
         } else {
             "of an unrecognized format"
         };
-        Err(BlueprintError::UnsupportedArchive {
-            found: found.to_owned(),
-        })
+        Err(BlueprintError::UnsupportedArchive { found: found.to_owned() })
     }
 }
 
@@ -242,15 +220,10 @@ fn each_of_tar(
 ) -> Result<(), BlueprintError> {
     // Headers and padding count too: an archive of nothing but headers ends here.
     let overhead = limits.entries as u64 * 4096;
-    let bounded = Bounded {
-        reader,
-        left: limits.unpacked_bytes.saturating_add(overhead),
-    };
+    let bounded = Bounded { reader, left: limits.unpacked_bytes.saturating_add(overhead) };
     let mut archive = tar::Archive::new(bounded);
     let mut count = 0;
-    let entries = archive
-        .entries()
-        .map_err(|error| tar_error(error, limits))?;
+    let entries = archive.entries().map_err(|error| tar_error(error, limits))?;
     for entry in entries {
         let mut entry = entry.map_err(|error| tar_error(error, limits))?;
         count_entry(&mut count, limits)?;
@@ -330,21 +303,14 @@ fn each_of_zip(
         }
         if entry.is_symlink() {
             let mut target = Vec::new();
-            entry
-                .by_ref()
-                .take(4096)
-                .read_to_end(&mut target)
-                .map_err(read_error)?;
+            entry.by_ref().take(4096).read_to_end(&mut target).map_err(read_error)?;
             check_link(&name, &target, false)?;
             continue;
         }
         let size = entry.size();
         check(size, left, || "the unpacked blueprint archive".to_owned())?;
         // The claimed size may be a lie; what is really read counts.
-        let mut bounded = Bounded {
-            reader: &mut entry,
-            left,
-        };
+        let mut bounded = Bounded { reader: &mut entry, left };
         visit(name, size, &mut bounded).map_err(|error| match error {
             BlueprintError::ReadArchive { source } => tar_error(source, limits),
             other => other,
@@ -355,10 +321,7 @@ fn each_of_zip(
 }
 
 fn unsafe_entry(name: &str, problem: &'static str) -> BlueprintError {
-    BlueprintError::UnsafeEntry {
-        name: name.chars().take(200).collect(),
-        problem,
-    }
+    BlueprintError::UnsafeEntry { name: name.chars().take(200).collect(), problem }
 }
 
 /// The name of an entry, cleaned; refused where it could mean a place outside.
@@ -388,9 +351,5 @@ fn check_link(name: &str, target: &[u8], from_root: bool) -> Result<(), Blueprin
         !target.contains('\\')
             && super::imports::normalize(if from_root { "" } else { folder }, target).is_some()
     });
-    if stays {
-        Ok(())
-    } else {
-        Err(unsafe_entry(name, "is a link that leaves the archive"))
-    }
+    if stays { Ok(()) } else { Err(unsafe_entry(name, "is a link that leaves the archive")) }
 }

@@ -43,9 +43,6 @@ pub(super) fn weight(value: &Value) -> usize {
             Value::Null | Value::Bool(_) | Value::Number(_) => 0,
             Value::String(text) => text.len(),
             Value::Array(items) => items.iter().map(weight).sum(),
-            Value::Object(entries) => entries
-                .iter()
-                .map(|(key, value)| key.len() + weight(value))
-                .sum(),
+            Value::Object(entries) => entries.iter().map(|(key, value)| key.len() + weight(value)).sum(),
         }
 }

@@ -21,10 +21,8 @@ pub(super) fn is_types_import(import: &str) -> bool {
     let Some((folder, file)) = import.rsplit_once('/') else {
         return false;
     };
-    let is_types_file = file == "types.yaml"
-        || file
-            .strip_prefix("types_1_")
-            .is_some_and(|rest| rest.ends_with(".yaml"));
+    let is_types_file =
+        file == "types.yaml" || file.strip_prefix("types_1_").is_some_and(|rest| rest.ends_with(".yaml"));
     is_types_file && (folder == "cloudify/types" || is_url(import) && folder.contains("cloudify"))
 }
 
@@ -32,9 +30,7 @@ pub(super) fn is_types_import(import: &str) -> bool {
 pub(super) fn is_url(text: &str) -> bool {
     text.split_once(':').is_some_and(|(scheme, _)| {
         scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
     })
 }
 

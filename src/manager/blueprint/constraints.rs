@@ -14,11 +14,11 @@ use super::schema::is_of_primitive;
 /// What a constraint takes as its argument.
 fn takes(name: &str, argument: &Value) -> Option<bool> {
     Some(match name {
-        "equal" | "greater_than" | "greater_or_equal" | "less_than" | "less_or_equal"
-        | "length" | "min_length" | "max_length" => argument.is_number(),
-        "in_range" => argument
-            .as_array()
-            .is_some_and(|range| range.len() == 2 && range.iter().all(Value::is_number)),
+        "equal" | "greater_than" | "greater_or_equal" | "less_than" | "less_or_equal" | "length"
+        | "min_length" | "max_length" => argument.is_number(),
+        "in_range" => {
+            argument.as_array().is_some_and(|range| range.len() == 2 && range.iter().all(Value::is_number))
+        }
         "valid_values" | "labels" | "tenants" => argument.is_array(),
         "pattern" | "filter_id" | "deployment_id" | "blueprint_id" => argument.is_string(),
         "name_pattern" => argument.is_object(),
@@ -30,10 +30,7 @@ fn takes(name: &str, argument: &Value) -> Option<bool> {
 fn of_input(input: &Value) -> impl Iterator<Item = (&str, &Value, Option<&str>)> {
     let list = input.get("constraints").and_then(Value::as_array);
     list.into_iter().flatten().filter_map(|constraint| {
-        let (name, argument) = constraint
-            .as_object()?
-            .iter()
-            .find(|(name, _)| *name != "error_message")?;
+        let (name, argument) = constraint.as_object()?.iter().find(|(name, _)| *name != "error_message")?;
         let message = constraint.get("error_message").and_then(Value::as_str);
         Some((name.as_str(), argument, message))
     })
@@ -45,12 +42,9 @@ pub(super) fn check_definition(input: &Value) -> Result<(), String> {
         None | Some(Value::Null) => {}
         Some(Value::Array(list)) => {
             for constraint in list {
-                let names = constraint.as_object().map(|constraint| {
-                    constraint
-                        .keys()
-                        .filter(|name| *name != "error_message")
-                        .count()
-                });
+                let names = constraint
+                    .as_object()
+                    .map(|constraint| constraint.keys().filter(|name| *name != "error_message").count());
                 if names != Some(1) {
                     return Err("a constraint is a mapping with a single name".to_owned());
                 }
@@ -89,10 +83,7 @@ pub(super) fn check(input: &Value, value: &Value) -> Result<(), String> {
     };
     for item in items {
         if !is_of_primitive(item, item_type) && !is_function(item) {
-            return Err(format!(
-                "holds {} where `{item_type}` is expected",
-                kind(item)
-            ));
+            return Err(format!("holds {} where `{item_type}` is expected", kind(item)));
         }
         check_one(input, item)?;
     }
@@ -171,11 +162,6 @@ fn same(one: &Value, other: &Value) -> bool {
 /// cannot be judged here and is taken as kept.
 fn matches(pattern: &str, text: &str) -> Option<bool> {
     let anchored = format!(r"\A(?:{pattern})");
-    let compiled = regex::RegexBuilder::new(&anchored)
-        .size_limit(1 << 20)
-        .build();
-    Some(
-        compiled.is_ok_and(|pattern| pattern.is_match(text))
-            || regex::Regex::new(&anchored).is_err(),
-    )
+    let compiled = regex::RegexBuilder::new(&anchored).size_limit(1 << 20).build();
+    Some(compiled.is_ok_and(|pattern| pattern.is_match(text)) || regex::Regex::new(&anchored).is_err())
 }

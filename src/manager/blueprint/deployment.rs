@@ -60,10 +60,7 @@ pub fn plan_deployment(
     ids: &mut dyn FnMut(&str) -> String,
 ) -> Result<DeploymentPlan, DeploymentError> {
     let values = inputs::complete(plan, inputs)?;
-    let original = plan["nodes"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let original = plan["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut evaluator = Evaluator::of_plan(&values, original);
     let mut nodes = Vec::new();
     for node in original {
@@ -109,10 +106,7 @@ pub fn plan_deployment(
 
 fn evaluate_node(node: &Value, evaluator: &mut Evaluator<'_>) -> Result<Value, DeploymentError> {
     let id = node["id"].as_str().unwrap_or_default();
-    let scope = Scope {
-        node: Some(id),
-        target: None,
-    };
+    let scope = Scope { node: Some(id), target: None };
     let mut node = node.clone();
     for key in ["properties", "capabilities"] {
         node[key] = evaluator.resolve(&node[key], scope, &format!("nodes.{id}.{key}"))?;
@@ -120,10 +114,7 @@ fn evaluate_node(node: &Value, evaluator: &mut Evaluator<'_>) -> Result<Value, D
     evaluate_operations(&mut node["operations"], scope, id, evaluator)?;
     for link in node["relationships"].as_array_mut().into_iter().flatten() {
         let target = link["target_id"].as_str().unwrap_or_default().to_owned();
-        let scope = Scope {
-            node: Some(id),
-            target: Some(&target),
-        };
+        let scope = Scope { node: Some(id), target: Some(&target) };
         let place = format!("nodes.{id}.relationships.{target}");
         link["properties"] = evaluator.resolve(&link["properties"], scope, &place)?;
         for key in ["source_operations", "target_operations"] {
@@ -206,24 +197,19 @@ pub fn is_workflow_available(rules: &Value, nodes: &[Value], instances: &[Value]
     if rules["available"] == false {
         return false;
     }
-    let active = instances
-        .iter()
-        .filter(|instance| instance["state"] == "started")
-        .count();
+    let active = instances.iter().filter(|instance| instance["state"] == "started").count();
     let state = match active {
         0 => "none",
         all if all == instances.len() => "all",
         _ => "partial",
     };
     let names = |key: &str| rules[key].as_array().filter(|names| !names.is_empty());
-    let fits_state = names("node_instances_active")
-        .is_none_or(|states| states.iter().any(|known| known == state));
+    let fits_state =
+        names("node_instances_active").is_none_or(|states| states.iter().any(|known| known == state));
     let fits_types = names("node_types_required").is_none_or(|types| {
         types.iter().all(|of_type| {
             nodes.iter().any(|node| {
-                node["type_hierarchy"]
-                    .as_array()
-                    .is_some_and(|hierarchy| hierarchy.contains(of_type))
+                node["type_hierarchy"].as_array().is_some_and(|hierarchy| hierarchy.contains(of_type))
             })
         })
     });

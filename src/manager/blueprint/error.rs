@@ -80,17 +80,11 @@ pub enum BlueprintError {
 }
 
 fn in_file(file: &Option<String>) -> String {
-    file.as_ref()
-        .map(|file| format!("`{file}`, "))
-        .unwrap_or_default()
+    file.as_ref().map(|file| format!("`{file}`, ")).unwrap_or_default()
 }
 
 fn under(name: &str) -> String {
-    if name.is_empty() {
-        String::new()
-    } else {
-        format!(" `{name}`")
-    }
+    if name.is_empty() { String::new() } else { format!(" `{name}`") }
 }
 
 impl BlueprintError {
@@ -106,13 +100,7 @@ impl BlueprintError {
 
     /// Adds the file that a definition comes from, where it is known.
     pub(super) fn located(mut self, origins: &Origins) -> Self {
-        if let Self::Invalid {
-            file: file @ None,
-            section,
-            name,
-            ..
-        } = &mut self
-        {
+        if let Self::Invalid { file: file @ None, section, name, .. } = &mut self {
             *file = origins.file(section, name).map(str::to_owned);
         }
         self
@@ -127,10 +115,9 @@ impl BlueprintError {
             | Self::ReadArchive { .. }
             | Self::UnsafeEntry { .. }
             | Self::MissingFile { .. } => "bad_parameters_error",
-            Self::TooLarge { .. }
-            | Self::Yaml { .. }
-            | Self::Import { .. }
-            | Self::Invalid { .. } => "invalid_blueprint_error",
+            Self::TooLarge { .. } | Self::Yaml { .. } | Self::Import { .. } | Self::Invalid { .. } => {
+                "invalid_blueprint_error"
+            }
         }
     }
 }
@@ -143,18 +130,15 @@ pub(super) struct Origins {
 
 impl Origins {
     pub(super) fn insert(&mut self, section: &str, name: &str, file: &str) {
-        self.files
-            .insert((section.to_owned(), name.to_owned()), file.to_owned());
+        self.files.insert((section.to_owned(), name.to_owned()), file.to_owned());
     }
 
     fn file(&self, section: &str, name: &str) -> Option<&str> {
         // A place may be finer than a definition (`host.relationships`).
         let first = name.split('.').next().unwrap_or(name);
-        [name, first, ""].iter().find_map(|name| {
-            self.files
-                .get(&(section.to_owned(), (*name).to_owned()))
-                .map(String::as_str)
-        })
+        [name, first, ""]
+            .iter()
+            .find_map(|name| self.files.get(&(section.to_owned(), (*name).to_owned())).map(String::as_str))
     }
 }
 

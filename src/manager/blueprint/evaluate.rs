@@ -84,21 +84,15 @@ impl<'a> Evaluator<'a> {
         depth: usize,
     ) -> Result<Value, DeploymentError> {
         if depth > MAX_DEPTH {
-            return Err(failure(
-                "function",
-                place,
-                "functions refer to each other without end",
-            ));
+            return Err(failure("function", place, "functions refer to each other without end"));
         }
         self.budget
             .spend_one(value.as_str().map_or(0, str::len))
             .map_err(|_| failure("function", place, "the values grow too large"))?;
         let resolved = match value {
             Value::Array(items) => {
-                let items: Result<Vec<Value>, _> = items
-                    .iter()
-                    .map(|item| self.at(item, scope, place, depth))
-                    .collect();
+                let items: Result<Vec<Value>, _> =
+                    items.iter().map(|item| self.at(item, scope, place, depth)).collect();
                 Value::Array(items?)
             }
             Value::Object(entries) => {
@@ -119,9 +113,7 @@ impl<'a> Evaluator<'a> {
         let Some((value, scope)) = self.call(name, argument, scope, place, depth)? else {
             return Ok(resolved);
         };
-        self.budget
-            .spend(weight(&value))
-            .map_err(|_| failure(name, place, "the values grow too large"))?;
+        self.budget.spend(weight(&value)).map_err(|_| failure(name, place, "the values grow too large"))?;
         let value = if functions::contains_function(&value) && value != resolved {
             self.at(&value, scope.borrowed(), place, depth + 1)?
         } else {
@@ -160,12 +152,10 @@ impl<'a> Evaluator<'a> {
                 let Some(inputs) = self.inputs else {
                     return Ok(None);
                 };
-                let (input, path) = head_and_path(argument).ok_or_else(|| {
-                    wrong("it takes the name of an input, or a list that begins with it")
-                })?;
-                let value = inputs
-                    .get(input)
-                    .ok_or_else(|| wrong(&format!("there is no input `{input}`")))?;
+                let (input, path) = head_and_path(argument)
+                    .ok_or_else(|| wrong("it takes the name of an input, or a list that begins with it"))?;
+                let value =
+                    inputs.get(input).ok_or_else(|| wrong(&format!("there is no input `{input}`")))?;
                 let value = self.at(value, scope, place, depth + 1)?;
                 if functions::is_function(&value) && !path.is_empty() {
                     return Ok(None);
@@ -173,9 +163,7 @@ impl<'a> Evaluator<'a> {
                 let found = walk(&value, path).cloned();
                 found
                     .map(Some)
-                    .ok_or_else(|| {
-                        wrong(&format!("input `{input}` has no value at {}", shown(path)))
-                    })
+                    .ok_or_else(|| wrong(&format!("input `{input}` has no value at {}", shown(path))))
                     .and_then(known)
             }
             "get_property" => {
@@ -190,10 +178,7 @@ impl<'a> Evaluator<'a> {
                     .properties
                     .get(node.as_str())
                     .ok_or_else(|| wrong(&format!("there is no node `{node}`")))?;
-                let inner = Scope {
-                    node: Some(&node),
-                    target: scope.target,
-                };
+                let inner = Scope { node: Some(&node), target: scope.target };
                 let missing = || wrong(&format!("node `{node}` has no property {}", shown(path)));
                 // Borrowed as long as possible: a copy of all properties for each call adds up.
                 let mut value = Cow::Borrowed(properties);
@@ -206,12 +191,8 @@ impl<'a> Evaluator<'a> {
                     }
                     let step = std::slice::from_ref(step);
                     value = match value {
-                        Cow::Borrowed(value) => {
-                            Cow::Borrowed(walk(value, step).ok_or_else(missing)?)
-                        }
-                        Cow::Owned(value) => {
-                            Cow::Owned(walk(&value, step).ok_or_else(missing)?.clone())
-                        }
+                        Cow::Borrowed(value) => Cow::Borrowed(walk(value, step).ok_or_else(missing)?),
+                        Cow::Owned(value) => Cow::Owned(walk(&value, step).ok_or_else(missing)?.clone()),
                     };
                 }
                 let value = value.into_owned();
@@ -222,24 +203,20 @@ impl<'a> Evaluator<'a> {
             }
             "concat" => {
                 let items = list.ok_or_else(|| wrong("it takes a list"))?;
-                known(Some(Value::from(
-                    items.iter().map(python_text).collect::<String>(),
-                )))
+                known(Some(Value::from(items.iter().map(python_text).collect::<String>())))
             }
             "merge" => {
                 let items = list.ok_or_else(|| wrong("it takes a list"))?;
                 let mut merged = Map::new();
                 for item in items {
-                    let item = item
-                        .as_object()
-                        .ok_or_else(|| wrong("it takes a list of mappings"))?;
+                    let item = item.as_object().ok_or_else(|| wrong("it takes a list of mappings"))?;
                     merged.extend(item.clone());
                 }
                 known(Some(Value::Object(merged)))
             }
-            _ if name.starts_with("string_") => known(Some(
-                text_function(name, argument).ok_or_else(|| wrong("its arguments do not fit"))?,
-            )),
+            _ if name.starts_with("string_") => {
+                known(Some(text_function(name, argument).ok_or_else(|| wrong("its arguments do not fit"))?))
+            }
             _ => Ok(None),
         }
     }
@@ -252,20 +229,15 @@ impl<'a> Evaluator<'a> {
         let properties = self.properties.get(node).copied();
         let of = |instance: &Value| attribute_of(instance, properties, path);
         match (name, instances) {
-            ("get_attributes_list", _) => {
-                Some(Value::Array(instances.iter().map(|one| of(one)).collect()))
-            }
+            ("get_attributes_list", _) => Some(Value::Array(instances.iter().map(|one| of(one)).collect())),
             ("get_attributes_dict", _) => {
-                let entries = instances
-                    .iter()
-                    .map(|one| (one["id"].as_str().unwrap_or_default().to_owned(), of(one)));
+                let entries =
+                    instances.iter().map(|one| (one["id"].as_str().unwrap_or_default().to_owned(), of(one)));
                 Some(Value::Object(entries.collect()))
             }
             (_, [one]) => Some(of(one)),
             (_, []) => Some(json!(format!("<ERROR: node `{node}` has no instances>"))),
-            _ => Some(json!(format!(
-                "<ERROR: node `{node}` has more than one instance>"
-            ))),
+            _ => Some(json!(format!("<ERROR: node `{node}` has more than one instance>"))),
         }
     }
 }
@@ -279,17 +251,11 @@ struct OwnScope {
 
 impl OwnScope {
     fn of(scope: Scope<'_>) -> Self {
-        Self {
-            node: scope.node.map(str::to_owned),
-            target: scope.target.map(str::to_owned),
-        }
+        Self { node: scope.node.map(str::to_owned), target: scope.target.map(str::to_owned) }
     }
 
     fn borrowed(&self) -> Scope<'_> {
-        Scope {
-            node: self.node.as_deref(),
-            target: self.target.as_deref(),
-        }
+        Scope { node: self.node.as_deref(), target: self.target.as_deref() }
     }
 }
 
@@ -304,10 +270,7 @@ impl<'a> Scope<'a> {
 }
 
 fn properties_of(nodes: &[Value]) -> HashMap<&str, &Value> {
-    nodes
-        .iter()
-        .filter_map(|node| Some((node["id"].as_str()?, &node["properties"])))
-        .collect()
+    nodes.iter().filter_map(|node| Some((node["id"].as_str()?, &node["properties"]))).collect()
 }
 
 fn failure(function: &str, place: &str, problem: &str) -> DeploymentError {
@@ -330,16 +293,15 @@ fn head_and_path(argument: &Value) -> Option<(&str, &[Value])> {
 }
 
 fn walk<'v>(value: &'v Value, path: &[Value]) -> Option<&'v Value> {
-    path.iter()
-        .try_fold(value, |value, step| match (value, step) {
-            (Value::Object(entries), Value::String(key)) => entries.get(key),
-            (Value::Object(entries), step) => entries.get(&step.to_string()),
-            (Value::Array(items), Value::Number(index)) => match index.as_i64()? {
-                index if index >= 0 => items.get(usize::try_from(index).ok()?),
-                index => items.get(items.len().checked_sub(usize::try_from(-index).ok()?)?),
-            },
-            _ => None,
-        })
+    path.iter().try_fold(value, |value, step| match (value, step) {
+        (Value::Object(entries), Value::String(key)) => entries.get(key),
+        (Value::Object(entries), step) => entries.get(&step.to_string()),
+        (Value::Array(items), Value::Number(index)) => match index.as_i64()? {
+            index if index >= 0 => items.get(usize::try_from(index).ok()?),
+            index => items.get(items.len().checked_sub(usize::try_from(-index).ok()?)?),
+        },
+        _ => None,
+    })
 }
 
 fn shown(path: &[Value]) -> String {
@@ -358,10 +320,7 @@ fn attribute_of(instance: &Value, properties: Option<&Value>, path: &[Value]) ->
         [Value::String(name)] if name == "node_instance_index" => return instance["index"].clone(),
         _ => {}
     }
-    properties
-        .and_then(|properties| walk(properties, path))
-        .cloned()
-        .unwrap_or(Value::Null)
+    properties.and_then(|properties| walk(properties, path)).cloned().unwrap_or(Value::Null)
 }
 
 fn text_function(name: &str, argument: &Value) -> Option<Value> {
@@ -373,9 +332,7 @@ fn text_function(name: &str, argument: &Value) -> Option<Value> {
         "string_upper" => json!(argument.as_str()?.to_uppercase()),
         "string_find" => {
             let haystack = text(0)?;
-            let found = haystack
-                .find(text(1)?)
-                .map(|at| haystack[..at].chars().count() as i64);
+            let found = haystack.find(text(1)?).map(|at| haystack[..at].chars().count() as i64);
             json!(found.unwrap_or(-1))
         }
         "string_replace" => match items.get(3) {
@@ -417,10 +374,8 @@ fn python_form(value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Object(entries) => {
-            let entries: Vec<String> = entries
-                .iter()
-                .map(|(key, value)| format!("'{key}': {}", python_form(value)))
-                .collect();
+            let entries: Vec<String> =
+                entries.iter().map(|(key, value)| format!("'{key}': {}", python_form(value))).collect();
             format!("{{{}}}", entries.join(", "))
         }
     }

@@ -80,12 +80,7 @@ fn scanned<'a>(plan: &'a Map<String, Value>) -> Vec<&'a Value> {
             }
         }
     };
-    for node in plan
-        .get("nodes")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for node in plan.get("nodes").and_then(Value::as_array).into_iter().flatten() {
         parts.push(&node["properties"]);
         parts.push(&node["capabilities"]);
         operations_of(&node["operations"], &mut parts);
@@ -95,14 +90,8 @@ fn scanned<'a>(plan: &'a Map<String, Value>) -> Vec<&'a Value> {
             operations_of(&link["target_operations"], &mut parts);
         }
     }
-    for section in [
-        "outputs",
-        "policies",
-        "scaling_groups",
-        "capabilities",
-        "labels",
-        "deployment_settings",
-    ] {
+    for section in ["outputs", "policies", "scaling_groups", "capabilities", "labels", "deployment_settings"]
+    {
         parts.extend(plan.get(section));
     }
     parts
@@ -146,10 +135,7 @@ pub(super) fn dangling(plan: &Map<String, Value>) -> Option<(String, String)> {
             };
             let is_known = match name {
                 "get_input" => inputs.is_some_and(|inputs| inputs.contains_key(subject)),
-                "get_property"
-                | "get_attribute"
-                | "get_attributes_list"
-                | "get_attributes_dict" => {
+                "get_property" | "get_attribute" | "get_attributes_list" | "get_attributes_dict" => {
                     matches!(subject, "SELF" | "SOURCE" | "TARGET")
                         || nodes.is_some_and(|nodes| nodes.iter().any(|node| node["id"] == subject))
                 }

@@ -32,25 +32,12 @@ pub(super) fn read(
 ) -> Result<Groups, BlueprintError> {
     let policy_types = read_kinds(sections, "policy_types", "properties", data)?;
     let policy_triggers = read_kinds(sections, "policy_triggers", "parameters", data)?;
-    let groups = read_groups(
-        sections,
-        nodes,
-        data,
-        &policy_types,
-        &policy_triggers,
-        is_partial,
-    )?;
+    let groups = read_groups(sections, nodes, data, &policy_types, &policy_triggers, is_partial)?;
     let (policies, scaling_groups) = read_policies(sections, &groups)?;
     let mut scaling_groups = scaling_groups;
     check_members(&scaling_groups)?;
     leave_contained_out(&mut scaling_groups, nodes);
-    Ok(Groups {
-        groups,
-        policies,
-        policy_types,
-        policy_triggers,
-        scaling_groups,
-    })
+    Ok(Groups { groups, policies, policy_types, policy_triggers, scaling_groups })
 }
 
 fn read_kinds(
@@ -83,38 +70,20 @@ fn read_groups(
     policy_triggers: &Map<String, Value>,
     is_partial: bool,
 ) -> Result<Map<String, Value>, BlueprintError> {
-    let raw = mapping(
-        sections.get("groups"),
-        Place {
-            section: "groups",
-            name: "",
-        },
-    )?;
-    let node_names: HashSet<&str> = nodes
-        .iter()
-        .filter_map(|node| node["id"].as_str())
-        .collect();
+    let raw = mapping(sections.get("groups"), Place { section: "groups", name: "" })?;
+    let node_names: HashSet<&str> = nodes.iter().filter_map(|node| node["id"].as_str()).collect();
     let mut groups = Map::new();
     for (name, group) in &raw {
-        let place = Place {
-            section: "groups",
-            name,
-        };
+        let place = Place { section: "groups", name };
         if node_names.contains(name.as_str()) {
             return Err(place.error("a node template has the same name"));
         }
         let group = mapping(Some(group), place)?;
         check_keys(&group, &["members", "policies"], place)?;
         let mut members: Vec<Value> = Vec::new();
-        for member in group
-            .get("members")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            let known = member
-                .as_str()
-                .is_some_and(|member| node_names.contains(member) || raw.contains_key(member));
+        for member in group.get("members").and_then(Value::as_array).into_iter().flatten() {
+            let known =
+                member.as_str().is_some_and(|member| node_names.contains(member) || raw.contains_key(member));
             if !known {
                 return Err(place.error(format!("the member {member} is no node and no group")));
             }
@@ -127,19 +96,9 @@ fn read_groups(
         }
         let mut policies = mapping(group.get("policies"), place)?;
         for policy in policies.values_mut() {
-            *policy = read_policy(
-                policy,
-                data,
-                policy_types,
-                policy_triggers,
-                is_partial,
-                place,
-            )?;
+            *policy = read_policy(policy, data, policy_types, policy_triggers, is_partial, place)?;
         }
-        groups.insert(
-            name.clone(),
-            json!({"members": members, "policies": policies}),
-        );
+        groups.insert(name.clone(), json!({"members": members, "policies": policies}));
     }
     Ok(groups)
 }
@@ -154,28 +113,14 @@ fn read_policy(
 ) -> Result<Value, BlueprintError> {
     let policy = mapping(Some(raw), place)?;
     check_keys(&policy, &["type", "properties", "triggers"], place)?;
-    let (of_type, properties) = read_typed(
-        &policy,
-        "properties",
-        "policy_types",
-        policy_types,
-        data,
-        is_partial,
-        place,
-    )?;
+    let (of_type, properties) =
+        read_typed(&policy, "properties", "policy_types", policy_types, data, is_partial, place)?;
     let mut triggers = mapping(policy.get("triggers"), place)?;
     for trigger in triggers.values_mut() {
         let given = mapping(Some(trigger), place)?;
         check_keys(&given, &["type", "parameters"], place)?;
-        let (of_type, parameters) = read_typed(
-            &given,
-            "parameters",
-            "policy_triggers",
-            policy_triggers,
-            data,
-            is_partial,
-            place,
-        )?;
+        let (of_type, parameters) =
+            read_typed(&given, "parameters", "policy_triggers", policy_triggers, data, is_partial, place)?;
         *trigger = json!({"type": of_type, "parameters": parameters});
     }
     Ok(json!({"type": of_type, "properties": properties, "triggers": triggers}))
@@ -219,23 +164,15 @@ fn read_policies(
         check_keys(&given, &["type", "properties", "targets"], place)?;
         let of_type = text(given.get("type"), "type", place)?.unwrap_or_default();
         if of_type != SCALING {
-            return Err(place.error(format!(
-                "its type is `{of_type}`; only `{SCALING}` is supported"
-            )));
+            return Err(place.error(format!("its type is `{of_type}`; only `{SCALING}` is supported")));
         }
         let properties = scaling::properties(given.get("properties"), place)?;
-        let targets = given
-            .get("targets")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
+        let targets = given.get("targets").and_then(Value::as_array).cloned().unwrap_or_default();
         if targets.is_empty() {
             return Err(place.error("it has no `targets`"));
         }
         for target in &targets {
-            let group = target
-                .as_str()
-                .and_then(|target| Some((target, groups.get(target)?)));
+            let group = target.as_str().and_then(|target| Some((target, groups.get(target)?)));
             let Some((target, group)) = group else {
                 return Err(place.error(format!("the target {target} is no group")));
             };
@@ -252,20 +189,12 @@ fn check_members(scaling_groups: &Map<String, Value>) -> Result<(), BlueprintErr
     let parents = parents_of(scaling_groups);
     let mut of_member: HashMap<&str, &str> = HashMap::new();
     for (group, entry) in scaling_groups {
-        let place = Place {
-            section: "groups",
-            name: group,
-        };
-        for member in entry["members"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        let place = Place { section: "groups", name: group };
+        for member in entry["members"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if let Some(other) = of_member.insert(member, group) {
-                return Err(place.error(format!(
-                    "`{member}` is a member of the scaling group `{other}` as well"
-                )));
+                return Err(
+                    place.error(format!("`{member}` is a member of the scaling group `{other}` as well"))
+                );
             }
         }
         let mut seen = group.as_str();
@@ -285,12 +214,7 @@ fn check_members(scaling_groups: &Map<String, Value>) -> Result<(), BlueprintErr
 fn parents_of(scaling_groups: &Map<String, Value>) -> HashMap<String, String> {
     let mut parents = HashMap::new();
     for (group, entry) in scaling_groups {
-        for member in entry["members"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        for member in entry["members"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             parents.insert(member.to_owned(), group.clone());
         }
     }

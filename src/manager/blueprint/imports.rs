@@ -43,15 +43,8 @@ const MERGED: &[&str] = &[
     "data_types",
 ];
 /// Sections whose entries may be spread over files since 1.3.
-const MERGED_SINCE_1_3: &[&str] = &[
-    "inputs",
-    "outputs",
-    "node_templates",
-    "capabilities",
-    "blueprint_labels",
-    "labels",
-    "resource_tags",
-];
+const MERGED_SINCE_1_3: &[&str] =
+    &["inputs", "outputs", "node_templates", "capabilities", "blueprint_labels", "labels", "resource_tags"];
 /// Sections of which the first file that has them wins.
 const FIRST_WINS: &[&str] = &["description", "metadata"];
 /// Sections that are not merged at all.
@@ -73,9 +66,7 @@ pub(super) fn load(
     budget: &mut Budget,
 ) -> Result<Merged, BlueprintError> {
     let main = normalize("", main).unwrap_or_else(|| main.to_owned());
-    let text = files
-        .yaml(&main)
-        .ok_or_else(|| BlueprintError::MissingFile { file: main.clone() })?;
+    let text = files.yaml(&main).ok_or_else(|| BlueprintError::MissingFile { file: main.clone() })?;
     let root = File {
         sections: document(yaml::load(text, &main, budget)?, &main)?,
         path: main,
@@ -108,10 +99,8 @@ pub(super) fn load(
         }
         merge(&mut merged, file)?;
     }
-    let lacks_types = merged
-        .sections
-        .get("node_types")
-        .is_none_or(|types| types.get("cloudify.nodes.Root").is_none());
+    let lacks_types =
+        merged.sections.get("node_types").is_none_or(|types| types.get("cloudify.nodes.Root").is_none());
     if lacks_types && !merged.unresolved.is_empty() {
         // An import that cannot be seen may have brought them.
         merge(&mut merged, builtin_file()?)?;
@@ -155,10 +144,9 @@ fn imports_of(file: &File) -> Result<Vec<String>, BlueprintError> {
     for entry in entries {
         let import = match entry {
             Value::String(import) => import,
-            Value::Object(with_properties) if with_properties.len() == 1 => with_properties
-                .keys()
-                .next()
-                .expect("a mapping of length one has a key"),
+            Value::Object(with_properties) if with_properties.len() == 1 => {
+                with_properties.keys().next().expect("a mapping of length one has a key")
+            }
             other => {
                 return Err(wrong(
                     &other.to_string(),
@@ -199,10 +187,7 @@ fn follow(
         (Some(one), None) => Some(one.clone()),
         (None, one) => one.map(str::to_owned),
     };
-    let folder = parent
-        .path
-        .rsplit_once('/')
-        .map_or("", |(folder, _)| folder);
+    let folder = parent.path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let path = [folder, ""]
         .iter()
         .filter_map(|folder| normalize(folder, target))
@@ -214,12 +199,7 @@ fn follow(
         let text = files.yaml(&path).unwrap_or_default();
         let sections = document(yaml::load(text, &path, budget)?, &path)?;
         merged.version.check_import(&sections, &path)?;
-        return Ok(Some(File {
-            path,
-            namespace,
-            sections,
-            is_builtin: false,
-        }));
+        return Ok(Some(File { path, namespace, sections, is_builtin: false }));
     }
     if is_types_import(target) {
         if own_namespace.is_some() {
@@ -237,9 +217,7 @@ fn follow(
         };
         let id = Value::String(blueprint.to_owned());
         if merged.imported_blueprints.insert(namespace, id).is_some() {
-            return Err(wrong(
-                "the namespace is taken by another blueprint".to_owned(),
-            ));
+            return Err(wrong("the namespace is taken by another blueprint".to_owned()));
         }
     }
     if !merged.unresolved.iter().any(|known| known == import) {
@@ -273,14 +251,12 @@ fn merge(merged: &mut Merged, file: File) -> Result<(), BlueprintError> {
         if OF_EACH_FILE.contains(&name) {
             continue;
         }
-        let is_known = [MERGED, MERGED_SINCE_1_3, FIRST_WINS, SINGLE]
-            .iter()
-            .any(|names| names.contains(&name));
+        let is_known =
+            [MERGED, MERGED_SINCE_1_3, FIRST_WINS, SINGLE].iter().any(|names| names.contains(&name));
         if !is_known {
             merged.origins.insert(name, "", &file.path);
             return Err(
-                BlueprintError::invalid(name, "", "there is no such section")
-                    .located(&merged.origins),
+                BlueprintError::invalid(name, "", "there is no such section").located(&merged.origins)
             );
         }
         if value.is_null() {
@@ -293,14 +269,9 @@ fn merge(merged: &mut Merged, file: File) -> Result<(), BlueprintError> {
                 merged.sections.insert(section, value);
             }
             Some(_) if FIRST_WINS.contains(&name) => {}
-            Some(present) if is_spread => merge_section(
-                &mut merged.origins,
-                name,
-                present,
-                value,
-                &file.path,
-                file.is_builtin,
-            )?,
+            Some(present) if is_spread => {
+                merge_section(&mut merged.origins, name, present, value, &file.path, file.is_builtin)?
+            }
             Some(_) => {
                 let when = if MERGED_SINCE_1_3.contains(&name) {
                     "it can be spread over files only from cloudify_dsl_1_3 on"
@@ -332,9 +303,7 @@ fn merge_section(
 ) -> Result<(), BlueprintError> {
     let (Value::Object(present), Value::Object(entries)) = (present, value) else {
         origins.insert(section, "", file);
-        return Err(
-            BlueprintError::invalid(section, "", "expected a mapping of names").located(origins),
-        );
+        return Err(BlueprintError::invalid(section, "", "expected a mapping of names").located(origins));
     };
     for (name, entry) in entries {
         let Some(known) = present.get_mut(&name) else {
@@ -364,9 +333,7 @@ fn merge_section(
 
 fn origins_of(origins: &Origins, section: &str, name: &str) -> String {
     match BlueprintError::invalid(section, name, "").located(origins) {
-        BlueprintError::Invalid {
-            file: Some(file), ..
-        } => format!("`{file}`"),
+        BlueprintError::Invalid { file: Some(file), .. } => format!("`{file}`"),
         _ => "another file".to_owned(),
     }
 }

@@ -49,21 +49,12 @@ pub(super) fn complete(
         values.insert(name.clone(), value);
     }
     if !missing.is_empty() {
-        return Err(DeploymentError::MissingInputs {
-            missing,
-            expected: expected(),
-        });
+        return Err(DeploymentError::MissingInputs { missing, expected: expected() });
     }
-    let unknown: Vec<String> = given
-        .keys()
-        .filter(|name| !definitions.contains_key(*name))
-        .cloned()
-        .collect();
+    let unknown: Vec<String> =
+        given.keys().filter(|name| !definitions.contains_key(*name)).cloned().collect();
     if !unknown.is_empty() {
-        return Err(DeploymentError::UnknownInputs {
-            unknown,
-            expected: expected(),
-        });
+        return Err(DeploymentError::UnknownInputs { unknown, expected: expected() });
     }
     Ok(values)
 }
@@ -77,17 +68,12 @@ fn fit(
     if is_function(value) {
         return Ok(value.clone());
     }
-    let place = Place {
-        section: "inputs",
-        name,
-    };
-    types
-        .fit(value, of_type, None, true, place, name)
-        .map_err(|error| DeploymentError::InputType {
-            input: name.to_owned(),
-            problem: match error {
-                BlueprintError::Invalid { problem, .. } => problem,
-                other => other.to_string(),
-            },
-        })
+    let place = Place { section: "inputs", name };
+    types.fit(value, of_type, None, true, place, name).map_err(|error| DeploymentError::InputType {
+        input: name.to_owned(),
+        problem: match error {
+            BlueprintError::Invalid { problem, .. } => problem,
+            other => other.to_string(),
+        },
+    })
 }

@@ -79,11 +79,8 @@ fn entities<'a>(
             contains: Vec::new(),
         });
     }
-    let index: HashMap<&str, usize> = entities
-        .iter()
-        .enumerate()
-        .map(|(at, entity)| (entity.name, at))
-        .collect();
+    let index: HashMap<&str, usize> =
+        entities.iter().enumerate().map(|(at, entity)| (entity.name, at)).collect();
     let mut containers: Vec<Option<usize>> = vec![None; entities.len()];
     for (name, group) in scaling_groups {
         for member in group["members"].as_array().into_iter().flatten() {
@@ -112,9 +109,7 @@ fn entities<'a>(
             match containers[seen] {
                 Some(_) if step > entities.len() => {
                     let name = entities[at].name;
-                    return Err(DeploymentError::Plan(format!(
-                        "`{name}` is contained in itself"
-                    )));
+                    return Err(DeploymentError::Plan(format!("`{name}` is contained in itself")));
                 }
                 Some(container) => seen = container,
                 None => break,
@@ -129,9 +124,7 @@ fn entities<'a>(
 }
 
 fn is_containment(link: &Value) -> bool {
-    link["type_hierarchy"]
-        .as_array()
-        .is_some_and(|types| types.iter().any(|name| name == CONTAINED_IN))
+    link["type_hierarchy"].as_array().is_some_and(|types| types.iter().any(|name| name == CONTAINED_IN))
 }
 
 fn container_of(node: &Value) -> Option<&str> {
@@ -156,13 +149,9 @@ impl Expansion<'_, '_> {
         host: Option<usize>,
     ) -> Result<(), DeploymentError> {
         let entities = self.entities;
-        let Entity {
-            name, node, scale, ..
-        } = &entities[entity];
+        let Entity { name, node, scale, .. } = &entities[entity];
         let wanted = scale["current_instances"].as_u64().ok_or_else(|| {
-            DeploymentError::Plan(format!(
-                "the number of instances of `{name}` is no number from 0 on"
-            ))
+            DeploymentError::Plan(format!("the number of instances of `{name}` is no number from 0 on"))
         })?;
         for _ in 0..wanted {
             if self.instances.len() >= MAX_INSTANCES {
@@ -174,12 +163,7 @@ impl Expansion<'_, '_> {
             let is_host = node.is_some_and(|node| node["host_id"] == *name);
             let host = host.or(is_host.then_some(at));
             let id = self.new_id(name)?;
-            self.instances.push(Instance {
-                id,
-                of: entity,
-                container,
-                host,
-            });
+            self.instances.push(Instance { id, of: entity, container, host });
             self.of_entity[entity].push(at);
             for inner in &entities[entity].contains {
                 self.grow(*inner, Some(at), host)?;
@@ -195,16 +179,12 @@ impl Expansion<'_, '_> {
                 return Ok(id);
             }
         }
-        Err(DeploymentError::Plan(format!(
-            "there is no free id for an instance of `{name}`"
-        )))
+        Err(DeploymentError::Plan(format!("there is no free id for an instance of `{name}`")))
     }
 
     /// The containers of an instance, from the innermost out.
     fn containers(&self, instance: usize) -> impl Iterator<Item = usize> {
-        std::iter::successors(self.instances[instance].container, |at| {
-            self.instances[*at].container
-        })
+        std::iter::successors(self.instances[instance].container, |at| self.instances[*at].container)
     }
 
     fn is_group(&self, instance: usize) -> bool {
@@ -212,12 +192,8 @@ impl Expansion<'_, '_> {
     }
 
     fn finish(self) -> Result<Vec<Value>, DeploymentError> {
-        let index: HashMap<&str, usize> = self
-            .entities
-            .iter()
-            .enumerate()
-            .map(|(at, entity)| (entity.name, at))
-            .collect();
+        let index: HashMap<&str, usize> =
+            self.entities.iter().enumerate().map(|(at, entity)| (entity.name, at)).collect();
         let mut links_left = MAX_LINKS;
         let mut numbers = vec![0; self.entities.len()];
         let mut finished = Vec::new();
@@ -275,16 +251,9 @@ impl Expansion<'_, '_> {
     }
 
     /// The instances that a link of one instance leads to.
-    fn targets(
-        &self,
-        source: usize,
-        link: &Value,
-        target: usize,
-    ) -> Result<Vec<usize>, DeploymentError> {
+    fn targets(&self, source: usize, link: &Value, target: usize) -> Result<Vec<usize>, DeploymentError> {
         if is_containment(link) {
-            let container = self
-                .containers(source)
-                .find(|at| self.instances[*at].of == target);
+            let container = self.containers(source).find(|at| self.instances[*at].of == target);
             return Ok(container.into_iter().collect());
         }
         let all = &self.of_entity[target];
@@ -294,8 +263,7 @@ impl Expansion<'_, '_> {
                 .filter(|at| self.is_group(*at))
                 .map(|at| self.instances[at].of)
                 .collect();
-            self.containers(source)
-                .find(|at| groups.contains(&self.instances[*at].of) && self.is_group(*at))
+            self.containers(source).find(|at| groups.contains(&self.instances[*at].of) && self.is_group(*at))
         });
         let to_one = link["properties"]["connection_type"] == "all_to_one";
         match shared {

@@ -21,13 +21,7 @@ const OPERATION_KEYS: &[&str] = &[
     "timeout_recoverable",
 ];
 /// What a template may change without giving another implementation.
-const TUNABLE: &[&str] = &[
-    "executor",
-    "max_retries",
-    "retry_interval",
-    "timeout",
-    "timeout_recoverable",
-];
+const TUNABLE: &[&str] = &["executor", "max_retries", "retry_interval", "timeout", "timeout_recoverable"];
 const EXECUTORS: &[&str] = &["central_deployment_agent", "host_agent"];
 const INPUT_KEYS: &[&str] = &[
     "required",
@@ -49,19 +43,12 @@ pub(super) fn of_type(
     types: &DataTypes,
     place: Place<'_>,
 ) -> Result<Interfaces, BlueprintError> {
-    read(raw, place, |inputs| {
-        types.schema(inputs, INPUT_KEYS, place).map(Value::Object)
-    })
+    read(raw, place, |inputs| types.schema(inputs, INPUT_KEYS, place).map(Value::Object))
 }
 
 /// Reads the interfaces of a template, whose inputs are values.
-pub(super) fn of_template(
-    raw: Option<&Value>,
-    place: Place<'_>,
-) -> Result<Interfaces, BlueprintError> {
-    read(raw, place, |inputs| {
-        mapping(Some(&inputs), place).map(Value::Object)
-    })
+pub(super) fn of_template(raw: Option<&Value>, place: Place<'_>) -> Result<Interfaces, BlueprintError> {
+    read(raw, place, |inputs| mapping(Some(&inputs), place).map(Value::Object))
 }
 
 fn read(
@@ -78,11 +65,9 @@ fn read(
                 Value::Null => filled("", json!({})),
                 Value::Object(given) => {
                     check_keys(&given, OPERATION_KEYS, place)?;
-                    let implementation =
-                        text(given.get("implementation"), "implementation", place)?;
+                    let implementation = text(given.get("implementation"), "implementation", place)?;
                     let inputs = given.get("inputs").cloned().unwrap_or(Value::Null);
-                    let mut operation =
-                        filled(&implementation.unwrap_or_default(), read_inputs(inputs)?);
+                    let mut operation = filled(&implementation.unwrap_or_default(), read_inputs(inputs)?);
                     for key in TUNABLE {
                         if let Some(value) = given.get(*key) {
                             check_tunable(key, value, interface, &name, place)?;
@@ -127,9 +112,7 @@ fn check_tunable(
         "timeout_recoverable" => "a boolean",
         _ => "a number from 0 on",
     };
-    Err(place.error(format!(
-        "`{key}` of operation `{interface}.{name}` is {value}; expected is {expected}"
-    )))
+    Err(place.error(format!("`{key}` of operation `{interface}.{name}` is {value}; expected is {expected}")))
 }
 
 fn filled(implementation: &str, inputs: Value) -> Value {
@@ -179,9 +162,7 @@ fn merge_with(
 
 /// The interfaces of a type on top of those that it inherits: an operation replaces the inherited one.
 pub(super) fn inherit(base: &Interfaces, own: &Interfaces) -> Result<Interfaces, BlueprintError> {
-    merge_with(base, own, |base, own| {
-        Ok(own.or(base).cloned().unwrap_or(Value::Null))
-    })
+    merge_with(base, own, |base, own| Ok(own.or(base).cloned().unwrap_or(Value::Null)))
 }
 
 /// The interfaces of a template on top of those of its type.
@@ -200,8 +181,7 @@ pub(super) fn instantiate(
         (Some(base), Some(own)) if is_no_op(own) || is_no_op(base) => Ok(own.clone()),
         (Some(base), Some(own)) => {
             let mut operation = own.clone();
-            let inherits =
-                own["implementation"] == "" || own["implementation"] == base["implementation"];
+            let inherits = own["implementation"] == "" || own["implementation"] == base["implementation"];
             if inherits {
                 operation["implementation"] = base["implementation"].clone();
                 let given = mapping(own.get("inputs"), place)?;
@@ -229,8 +209,7 @@ fn with_defaults(
     for (name, definition) in &schema {
         let Some(value) = inputs.get_mut(name) else {
             let implementation = operation["implementation"].as_str().unwrap_or_default();
-            let problem =
-                format!("input `{name}` of the operation `{implementation}` has no value");
+            let problem = format!("input `{name}` of the operation `{implementation}` has no value");
             return Err(place.error(problem));
         };
         // A function carries the type that its value must have.
@@ -263,34 +242,22 @@ struct Found {
 
 impl Implementations<'_> {
     fn find(&self, mapping: &str, place: Place<'_>) -> Result<Found, BlueprintError> {
-        let plugin_of = |name: &str| {
-            self.plugins
-                .get(name)
-                .map(|plugin| plugin["executor"].clone())
-        };
+        let plugin_of = |name: &str| self.plugins.get(name).map(|plugin| plugin["executor"].clone());
         let file = mapping.rsplit("--").next().unwrap_or(mapping);
         let is_file = is_url(mapping) || self.scripts.contains(file);
         let is_inline = !is_file && mapping.trim().contains('\n');
         if is_file || is_inline {
-            let plugin = self
-                .plugins
-                .keys()
-                .find(|name| name.ends_with("script"))
-                .cloned();
+            let plugin = self.plugins.keys().find(|name| name.ends_with("script")).cloned();
             let plugin = match plugin {
                 Some(plugin) => plugin,
                 None if self.is_partial => "script".to_owned(),
                 None => {
-                    return Err(place.error(format!(
-                        "the plugin `script` is not defined, but `{mapping}` needs it"
-                    )));
+                    return Err(
+                        place.error(format!("the plugin `script` is not defined, but `{mapping}` needs it"))
+                    );
                 }
             };
-            let input = if is_inline {
-                "script_source"
-            } else {
-                "script_path"
-            };
+            let input = if is_inline { "script_source" } else { "script_path" };
             return Ok(Found {
                 plugin,
                 operation: String::new(),
@@ -298,27 +265,15 @@ impl Implementations<'_> {
                 executor: Value::from("auto"),
             });
         }
-        let rest_of = |name: &str| {
-            mapping
-                .strip_prefix(name)?
-                .strip_prefix('.')
-                .map(str::to_owned)
-        };
-        let mut candidates = self
-            .plugins
-            .keys()
-            .filter_map(|name| Some((name.clone(), rest_of(name)?)));
+        let rest_of = |name: &str| mapping.strip_prefix(name)?.strip_prefix('.').map(str::to_owned);
+        let mut candidates = self.plugins.keys().filter_map(|name| Some((name.clone(), rest_of(name)?)));
         let found = match (candidates.next(), candidates.next()) {
             (Some(found), None) => found,
             (Some((first, _)), Some((second, _))) => {
-                return Err(place.error(format!(
-                    "`{mapping}` may mean the plugin `{first}` or `{second}`"
-                )));
+                return Err(place.error(format!("`{mapping}` may mean the plugin `{first}` or `{second}`")));
             }
             (None, _) => match mapping.split_once('.') {
-                Some((plugin, operation)) if self.is_partial => {
-                    (plugin.to_owned(), operation.to_owned())
-                }
+                Some((plugin, operation)) if self.is_partial => (plugin.to_owned(), operation.to_owned()),
                 _ => {
                     return Err(place.error(format!(
                         "`{mapping}` names neither a plugin of the blueprint nor a file in its archive"
@@ -377,9 +332,7 @@ impl Implementations<'_> {
         let mut inputs = mapping(entry.get("inputs"), place)?;
         let types: Map<String, Value> = inputs
             .iter()
-            .filter_map(|(name, value)| {
-                Some((name.clone(), value.as_object()?.get("type")?.clone()))
-            })
+            .filter_map(|(name, value)| Some((name.clone(), value.as_object()?.get("type")?.clone())))
             .collect();
         operation["plugin"] = Value::from(found.plugin);
         operation["operation"] = Value::from(match found.script {
@@ -414,16 +367,7 @@ impl Implementations<'_> {
             Value::String(mapping) => Map::from_iter([("mapping".to_owned(), json!(mapping))]),
             other => mapping(Some(other), place)?,
         };
-        check_keys(
-            &entries,
-            &[
-                "mapping",
-                "parameters",
-                "is_cascading",
-                "availability_rules",
-            ],
-            place,
-        )?;
+        check_keys(&entries, &["mapping", "parameters", "is_cascading", "availability_rules"], place)?;
         let Some(implementation) =
             text(entries.get("mapping"), "mapping", place)?.filter(|mapping| !mapping.is_empty())
         else {
@@ -431,15 +375,9 @@ impl Implementations<'_> {
         };
         let parameters = entries.get("parameters").cloned().unwrap_or(Value::Null);
         let mut parameters = types.schema(parameters, PARAMETER_KEYS, place)?;
-        let rules = entries
-            .get("availability_rules")
-            .cloned()
-            .unwrap_or(Value::Null);
+        let rules = entries.get("availability_rules").cloned().unwrap_or(Value::Null);
         check_rules(&rules, place)?;
-        let is_cascading = entries
-            .get("is_cascading")
-            .cloned()
-            .unwrap_or(Value::Bool(false));
+        let is_cascading = entries.get("is_cascading").cloned().unwrap_or(Value::Bool(false));
         if !is_cascading.is_boolean() {
             return Err(place.error("`is_cascading` is not a boolean"));
         }
@@ -480,17 +418,12 @@ fn check_script_inputs(
 
 fn check_rules(rules: &Value, place: Place<'_>) -> Result<(), BlueprintError> {
     let rules = mapping(Some(rules), place)?;
-    check_keys(
-        &rules,
-        &["available", "node_instances_active", "node_types_required"],
-        place,
-    )?;
+    check_keys(&rules, &["available", "node_instances_active", "node_types_required"], place)?;
     let states = rules.get("node_instances_active").and_then(Value::as_array);
     for state in states.into_iter().flatten() {
         if !matches!(state.as_str(), Some("all" | "partial" | "none")) {
-            return Err(place.error(format!(
-                "`node_instances_active` holds {state}; expected are all, partial, none"
-            )));
+            return Err(place
+                .error(format!("`node_instances_active` holds {state}; expected are all, partial, none")));
         }
     }
     Ok(())

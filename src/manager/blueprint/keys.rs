@@ -42,20 +42,13 @@ pub(super) fn contains_key(mut reader: impl Read) -> io::Result<bool> {
 }
 
 fn has_pem(bytes: &[u8]) -> bool {
-    bytes
-        .windows(BEGIN.len())
-        .enumerate()
-        .filter(|(_, window)| *window == BEGIN)
-        .any(|(at, _)| {
-            let rest = &bytes[at + BEGIN.len()..];
-            let label = &rest[..rest.len().min(LONGEST_LABEL + PRIVATE.len())];
-            label
-                .windows(PRIVATE.len())
-                .position(|window| window == PRIVATE)
-                .is_some_and(|end| {
-                    label[..end].iter().all(|byte| {
-                        byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' '
-                    })
-                })
+    bytes.windows(BEGIN.len()).enumerate().filter(|(_, window)| *window == BEGIN).any(|(at, _)| {
+        let rest = &bytes[at + BEGIN.len()..];
+        let label = &rest[..rest.len().min(LONGEST_LABEL + PRIVATE.len())];
+        label.windows(PRIVATE.len()).position(|window| window == PRIVATE).is_some_and(|end| {
+            label[..end]
+                .iter()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ')
         })
+    })
 }

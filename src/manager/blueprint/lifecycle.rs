@@ -93,12 +93,9 @@ pub fn plan_workflow(
         Some("uninstall") => topology.each(false, steps::uninstall)?,
         Some("reinstall") => {
             let mut all = topology.each(false, steps::uninstall)?;
-            all.extend(topology.each(true, |view| {
-                steps::install(&View {
-                    state: "deleted",
-                    ..view.clone()
-                })
-            })?);
+            all.extend(
+                topology.each(true, |view| steps::install(&View { state: "deleted", ..view.clone() }))?,
+            );
             all
         }
         Some("start") => topology.each(true, |view| steps::execute(view, steps::START))?,
@@ -109,14 +106,10 @@ pub fn plan_workflow(
             all
         }
         Some("execute_operation") => {
-            let name = parameters
-                .get("operation")
-                .and_then(Value::as_str)
-                .filter(|name| !name.is_empty())
-                .ok_or(LifecycleError::Parameter {
-                    name: "operation",
-                    problem: "is to name an operation",
-                })?;
+            let name =
+                parameters.get("operation").and_then(Value::as_str).filter(|name| !name.is_empty()).ok_or(
+                    LifecycleError::Parameter { name: "operation", problem: "is to name an operation" },
+                )?;
             topology.each(true, |view| steps::execute(view, name))?
         }
         _ => {
@@ -154,10 +147,8 @@ impl<'a> Topology<'a> {
         instances: &'a [Value],
         parameters: &Map<String, Value>,
     ) -> Result<Self, LifecycleError> {
-        let by_id: HashMap<&str, &Value> = nodes
-            .iter()
-            .filter_map(|node| Some((node["id"].as_str()?, node)))
-            .collect();
+        let by_id: HashMap<&str, &Value> =
+            nodes.iter().filter_map(|node| Some((node["id"].as_str()?, node))).collect();
         let choice = Choice::read(parameters)?;
         let mut views = Vec::new();
         let mut chosen = HashSet::new();
@@ -179,11 +170,7 @@ impl<'a> Topology<'a> {
             });
         }
         let order = order(&views)?;
-        Ok(Self {
-            views,
-            chosen,
-            order,
-        })
+        Ok(Self { views, chosen, order })
     }
 
     /// The steps of all instances, in dependency order, or against it.
@@ -200,9 +187,7 @@ impl<'a> Topology<'a> {
             } else {
                 // Of the others only the links to chosen instances matter.
                 let mut links = view.clone();
-                links
-                    .links
-                    .retain(|(_, target)| self.chosen.contains(target));
+                links.links.retain(|(_, target)| self.chosen.contains(target));
                 if !links.links.is_empty() {
                     all.extend(steps_of(&links));
                 }
@@ -225,28 +210,22 @@ fn links_of<'a>(instance: &'a Value, node: &'a Value) -> Vec<(&'a Value, &'a str
         .into_iter()
         .flatten()
         .filter_map(|link| {
-            let found = of_node?.iter().find(|known| {
-                known["type"] == link["type"] && known["target_id"] == link["target_name"]
-            })?;
+            let found = of_node?
+                .iter()
+                .find(|known| known["type"] == link["type"] && known["target_id"] == link["target_name"])?;
             Some((found, link["target_id"].as_str()?))
         })
         .collect()
 }
 
 fn order(views: &[View<'_>]) -> Result<Vec<usize>, LifecycleError> {
-    let index: HashMap<&str, usize> = views
-        .iter()
-        .enumerate()
-        .filter_map(|(at, view)| Some((view.instance["id"].as_str()?, at)))
-        .collect();
+    let index: HashMap<&str, usize> =
+        views.iter().enumerate().filter_map(|(at, view)| Some((view.instance["id"].as_str()?, at))).collect();
     let mut waits = vec![0_usize; views.len()];
     let mut sources: Vec<Vec<usize>> = vec![Vec::new(); views.len()];
     for (at, view) in views.iter().enumerate() {
-        let targets: HashSet<usize> = view
-            .links
-            .iter()
-            .filter_map(|(_, target)| index.get(target).copied())
-            .collect();
+        let targets: HashSet<usize> =
+            view.links.iter().filter_map(|(_, target)| index.get(target).copied()).collect();
         waits[at] = targets.len();
         for target in targets {
             sources[target].push(at);
@@ -266,12 +245,9 @@ fn order(views: &[View<'_>]) -> Result<Vec<usize>, LifecycleError> {
     }
     match (0..views.len()).find(|at| waits[*at] > 0) {
         None => Ok(order),
-        Some(stuck) => Err(LifecycleError::Cycle(
-            views[stuck].instance["id"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
-        )),
+        Some(stuck) => {
+            Err(LifecycleError::Cycle(views[stuck].instance["id"].as_str().unwrap_or_default().to_owned()))
+        }
     }
 }
 
@@ -285,17 +261,13 @@ struct Choice {
 impl Choice {
     fn read(parameters: &Map<String, Value>) -> Result<Self, LifecycleError> {
         let list = |name: &'static str| -> Result<HashSet<String>, LifecycleError> {
-            let wrong = LifecycleError::Parameter {
-                name,
-                problem: "is to be a list of names",
-            };
+            let wrong = LifecycleError::Parameter { name, problem: "is to be a list of names" };
             match parameters.get(name) {
                 None | Some(Value::Null) => Ok(HashSet::new()),
                 Some(Value::String(one)) => Ok(HashSet::from([one.clone()])),
-                Some(Value::Array(names)) => names
-                    .iter()
-                    .map(|name| name.as_str().map(str::to_owned).ok_or(wrong.clone()))
-                    .collect(),
+                Some(Value::Array(names)) => {
+                    names.iter().map(|name| name.as_str().map(str::to_owned).ok_or(wrong.clone())).collect()
+                }
                 Some(_) => Err(wrong),
             }
         };
@@ -315,10 +287,7 @@ impl Choice {
             && has(&self.instance_ids, &instance["id"])
             && (self.type_names.is_empty()
                 || hierarchy.is_some_and(|types| {
-                    types
-                        .iter()
-                        .filter_map(Value::as_str)
-                        .any(|name| self.type_names.contains(name))
+                    types.iter().filter_map(Value::as_str).any(|name| self.type_names.contains(name))
                 }))
     }
 }

@@ -57,11 +57,7 @@ struct Renamer<'a> {
 
 impl Renamer<'_> {
     fn name(&self, name: &str) -> String {
-        if name.starts_with("cloudify.") {
-            name.to_owned()
-        } else {
-            format!("{}--{name}", self.namespace)
-        }
+        if name.starts_with("cloudify.") { name.to_owned() } else { format!("{}--{name}", self.namespace) }
     }
 
     fn reference(&self, value: Option<&mut Value>) {
@@ -141,10 +137,10 @@ impl Renamer<'_> {
     /// An implementation names a plugin of the file, or a script, which keeps its name.
     fn implementation(&self, value: &mut Value) {
         if let Value::String(text) = value {
-            let is_own = self.plugins.iter().any(|plugin| {
-                text.strip_prefix(plugin.as_str())
-                    .is_some_and(|rest| rest.starts_with('.'))
-            });
+            let is_own = self
+                .plugins
+                .iter()
+                .any(|plugin| text.strip_prefix(plugin.as_str()).is_some_and(|rest| rest.starts_with('.')));
             if is_own {
                 *text = self.name(text);
             }

@@ -40,23 +40,14 @@ pub(super) fn read(
     definitions: &Definitions<'_>,
     budget: &mut Budget,
 ) -> Result<Vec<Value>, BlueprintError> {
-    let templates = mapping(
-        section,
-        Place {
-            section: SECTION,
-            name: "",
-        },
-    )?;
+    let templates = mapping(section, Place { section: SECTION, name: "" })?;
     let mut nodes: Vec<Node> = Vec::new();
     for (name, template) in &templates {
         let node = read_node(name, template, &templates, definitions, budget)?;
         nodes.push(node);
     }
-    let index: HashMap<String, usize> = templates
-        .keys()
-        .enumerate()
-        .map(|(index, name)| (name.clone(), index))
-        .collect();
+    let index: HashMap<String, usize> =
+        templates.keys().enumerate().map(|(index, name)| (name.clone(), index)).collect();
     forbid_cycles(&templates, &nodes, &index)?;
     place_on_hosts(&mut nodes, &index);
     add_plugins(&mut nodes, &index, definitions.implementations.plugins)?;
@@ -70,21 +61,11 @@ fn read_node(
     definitions: &Definitions<'_>,
     budget: &mut Budget,
 ) -> Result<Node, BlueprintError> {
-    let place = Place {
-        section: SECTION,
-        name,
-    };
+    let place = Place { section: SECTION, name };
     let template = mapping(Some(template), place)?;
     check_keys(
         &template,
-        &[
-            "type",
-            "instances",
-            "capabilities",
-            "interfaces",
-            "relationships",
-            "properties",
-        ],
+        &["type", "instances", "capabilities", "interfaces", "relationships", "properties"],
         place,
     )?;
     let Some(of_type) = text(template.get("type"), "type", place)? else {
@@ -96,9 +77,7 @@ fn read_node(
     let properties = if found.is_open {
         open_properties(&given, &found.properties)
     } else {
-        definitions
-            .data
-            .properties(&given, &found.properties, place)?
+        definitions.data.properties(&given, &found.properties, place)?
     };
     let own = interfaces::of_template(template.get("interfaces"), place)?;
     let interfaces = interfaces::instantiate(&found.interfaces[0], &own, place)?;
@@ -143,9 +122,7 @@ fn read_scale(
     let capabilities = mapping(template.get("capabilities"), place)?;
     check_keys(&capabilities, &["scalable"], place)?;
     let deploy = match instances.get("deploy") {
-        None if instances.is_empty() && template.get("instances").is_none_or(Value::is_null) => {
-            None
-        }
+        None if instances.is_empty() && template.get("instances").is_none_or(Value::is_null) => None,
         deploy => match deploy.and_then(Value::as_u64) {
             Some(deploy) => Some(deploy),
             None => {
@@ -153,21 +130,17 @@ fn read_scale(
             }
         },
     };
-    let is_scalable = template
-        .get("capabilities")
-        .is_some_and(|value| !value.is_null());
+    let is_scalable = template.get("capabilities").is_some_and(|value| !value.is_null());
     match deploy {
-        Some(_) if is_scalable => Err(place.error(
-            "it has both `instances.deploy` and `capabilities.scalable`; leave the former out",
-        )),
+        Some(_) if is_scalable => {
+            Err(place
+                .error("it has both `instances.deploy` and `capabilities.scalable`; leave the former out"))
+        }
         Some(deploy) => Ok((json!({"deploy": deploy}), scaling::of_deploy(deploy))),
         None => {
             let scalable = mapping(capabilities.get("scalable"), place)?;
             check_keys(&scalable, &["properties"], place)?;
-            Ok((
-                json!({}),
-                scaling::properties(scalable.get("properties"), place)?,
-            ))
+            Ok((json!({}), scaling::properties(scalable.get("properties"), place)?))
         }
     }
 }
@@ -182,10 +155,7 @@ fn read_links(
     budget: &mut Budget,
 ) -> Result<Links, BlueprintError> {
     let name = format!("{node}.relationships");
-    let place = Place {
-        section: SECTION,
-        name: &name,
-    };
+    let place = Place { section: SECTION, name: &name };
     let raw = match template.get("relationships") {
         None | Some(Value::Null) => return Ok((Vec::new(), Vec::new(), None)),
         Some(Value::Array(links)) => links,
@@ -198,42 +168,29 @@ fn read_links(
         let link = mapping(Some(link), place)?;
         check_keys(
             &link,
-            &[
-                "type",
-                "target",
-                "properties",
-                "source_interfaces",
-                "target_interfaces",
-            ],
+            &["type", "target", "properties", "source_interfaces", "target_interfaces"],
             place,
         )?;
-        let (Some(of_type), Some(target)) = (
-            text(link.get("type"), "type", place)?,
-            text(link.get("target"), "target", place)?,
-        ) else {
+        let (Some(of_type), Some(target)) =
+            (text(link.get("type"), "type", place)?, text(link.get("target"), "target", place)?)
+        else {
             return Err(place.error("a relationship needs a `type` and a `target`"));
         };
         if target == node {
             return Err(place.error(format!("the `{of_type}` has the node itself as its target")));
         }
         let Some(target_template) = templates.get(&target) else {
-            return Err(place.error(format!(
-                "the target `{target}` of `{of_type}` is not defined"
-            )));
+            return Err(place.error(format!("the target `{target}` of `{of_type}` is not defined")));
         };
         let found = definitions.relationships.find(&of_type, place)?;
         let given = mapping(link.get("properties"), place)?;
         let mut properties = if found.is_open {
             open_properties(&given, &found.properties)
         } else {
-            definitions
-                .data
-                .properties(&given, &found.properties, place)?
+            definitions.data.properties(&given, &found.properties, place)?
         };
         if found.is_open {
-            properties
-                .entry("connection_type")
-                .or_insert(json!("all_to_all"));
+            properties.entry("connection_type").or_insert(json!("all_to_all"));
         }
         check_connection(&properties, &of_type, place)?;
         if of_type == ON_OPERATION {
@@ -241,9 +198,8 @@ fn read_links(
         }
         if found.hierarchy.iter().any(|name| name == CONTAINED_IN) {
             if let Some(first) = &container {
-                return Err(place.error(format!(
-                    "it is contained in both `{first}` and `{target}`; one is the limit"
-                )));
+                return Err(place
+                    .error(format!("it is contained in both `{first}` and `{target}`; one is the limit")));
             }
             container = Some(target.clone());
         }
@@ -293,9 +249,7 @@ fn check_operation(
     };
     let lifecycle = &target_template["interfaces"]["cloudify.interfaces.lifecycle"];
     if lifecycle.get(operation).is_none() {
-        return Err(place.error(format!(
-            "the target `{target}` does not define the operation `{operation}`"
-        )));
+        return Err(place.error(format!("the target `{target}` does not define the operation `{operation}`")));
     }
     Ok(())
 }
@@ -325,15 +279,10 @@ fn forbid_cycles(
             }
         }
     }
-    let stuck: Vec<String> = (0..nodes.len())
-        .filter(|at| waits[*at] > 0)
-        .map(|at| format!("`{}`", names[at]))
-        .collect();
+    let stuck: Vec<String> =
+        (0..nodes.len()).filter(|at| waits[*at] > 0).map(|at| format!("`{}`", names[at])).collect();
     if let Some(first) = (0..nodes.len()).find(|at| waits[*at] > 0) {
-        let place = Place {
-            section: SECTION,
-            name: names[first],
-        };
+        let place = Place { section: SECTION, name: names[first] };
         let problem = format!("relationships form a cycle; look at {}", stuck.join(", "));
         return Err(place.error(problem));
     }
@@ -385,15 +334,10 @@ fn add_plugins(
             })
             .collect();
         let is_hosted = node.plan.get("host_id").is_some();
-        let on_host = list
-            .iter()
-            .find(|plugin| plugin["executor"] == "host_agent");
+        let on_host = list.iter().find(|plugin| plugin["executor"] == "host_agent");
         if let (Some(plugin), false) = (on_host, is_hosted || node.is_open) {
             let name = node.plan["id"].as_str().unwrap_or_default();
-            let place = Place {
-                section: SECTION,
-                name,
-            };
+            let place = Place { section: SECTION, name };
             return Err(place.error(format!(
                 "the plugin {} runs on a host (`host_agent`), but the node is not contained in one",
                 plugin["name"]
@@ -407,10 +351,7 @@ fn add_plugins(
         .iter()
         .filter_map(|node| {
             let list = node.plan["plugins"].as_array()?;
-            Some((
-                node.plan.get("host_id")?.clone(),
-                by_executor(list, "host_agent"),
-            ))
+            Some((node.plan.get("host_id")?.clone(), by_executor(list, "host_agent")))
         })
         .collect();
     for node in nodes.iter_mut().filter(|node| node.is_host) {
@@ -435,9 +376,7 @@ fn note_plugins(used: &mut Vec<(String, Value)>, operations: &Value) {
 }
 
 fn by_executor(plugins: &[Value], executor: &str) -> Vec<Value> {
-    let matching = plugins
-        .iter()
-        .filter(|plugin| plugin["executor"] == executor);
+    let matching = plugins.iter().filter(|plugin| plugin["executor"] == executor);
     unique(matching.cloned().collect())
 }
 

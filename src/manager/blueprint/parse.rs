@@ -65,11 +65,7 @@ fn scripts_below(files: &BlueprintFiles, folder: &str) -> HashSet<String> {
     files
         .names()
         .filter_map(|name| {
-            if folder.is_empty() {
-                Some(name)
-            } else {
-                name.strip_prefix(folder.as_str())?.strip_prefix('/')
-            }
+            if folder.is_empty() { Some(name) } else { name.strip_prefix(folder.as_str())?.strip_prefix('/') }
         })
         .map(str::to_owned)
         .collect()
@@ -82,14 +78,9 @@ fn build(merged: &Merged, scripts: &HashSet<String>) -> Result<Blueprint, Bluepr
     let budget = &mut Budget::new(MAX_PLAN_BYTES);
     let data = DataTypes::read(section("data_types"), is_partial)?;
     let plugins = read_plugins(section("plugins"))?;
-    let implementations = Implementations {
-        plugins: &plugins,
-        scripts,
-        is_partial,
-    };
+    let implementations = Implementations { plugins: &plugins, scripts, is_partial };
     let node_types = Types::of_nodes(section("node_types"), &data, is_partial, budget)?;
-    let relationships =
-        Types::of_relationships(section("relationships"), &data, is_partial, budget)?;
+    let relationships = Types::of_relationships(section("relationships"), &data, is_partial, budget)?;
     let definitions = Definitions {
         data: &data,
         nodes: &node_types,
@@ -99,92 +90,44 @@ fn build(merged: &Merged, scripts: &HashSet<String>) -> Result<Blueprint, Bluepr
     let nodes = nodes::read(section("node_templates"), &definitions, budget)?;
     let workflows = read_workflows(section("workflows"), &implementations, &data)?;
     let groups = groups::read(sections, &nodes, &data, is_partial)?;
-    let description = text(
-        section("description"),
-        "description",
-        Place {
-            section: "description",
-            name: "",
-        },
-    )?;
+    let description =
+        text(section("description"), "description", Place { section: "description", name: "" })?;
     let labels = read_labels(section("blueprint_labels"), "blueprint_labels", false)?;
 
     let mut plan = Map::new();
     plan.insert("description".to_owned(), json!(description));
-    plan.insert(
-        "metadata".to_owned(),
-        section("metadata").cloned().unwrap_or(Value::Null),
-    );
-    plan.insert(
-        "relationships".to_owned(),
-        Value::Object(relationships.to_plan()),
-    );
+    plan.insert("metadata".to_owned(), section("metadata").cloned().unwrap_or(Value::Null));
+    plan.insert("relationships".to_owned(), Value::Object(relationships.to_plan()));
     plan.insert("inputs".to_owned(), read_inputs(section("inputs"), &data)?);
-    plan.insert(
-        "outputs".to_owned(),
-        read_values(section("outputs"), "outputs")?,
-    );
-    plan.insert(
-        "capabilities".to_owned(),
-        read_values(section("capabilities"), "capabilities")?,
-    );
-    plan.insert(
-        "labels".to_owned(),
-        Value::Object(read_labels(section("labels"), "labels", true)?),
-    );
+    plan.insert("outputs".to_owned(), read_values(section("outputs"), "outputs")?);
+    plan.insert("capabilities".to_owned(), read_values(section("capabilities"), "capabilities")?);
+    plan.insert("labels".to_owned(), Value::Object(read_labels(section("labels"), "labels", true)?));
     plan.insert("blueprint_labels".to_owned(), Value::Object(labels.clone()));
     for name in ["resource_tags", "deployment_settings"] {
-        let entries = mapping(
-            section(name),
-            Place {
-                section: name,
-                name: "",
-            },
-        )?;
+        let entries = mapping(section(name), Place { section: name, name: "" })?;
         plan.insert(name.to_owned(), Value::Object(entries));
     }
     plan.insert("policies".to_owned(), Value::Object(groups.policies));
-    plan.insert(
-        "policy_types".to_owned(),
-        Value::Object(groups.policy_types),
-    );
-    plan.insert(
-        "policy_triggers".to_owned(),
-        Value::Object(groups.policy_triggers),
-    );
+    plan.insert("policy_types".to_owned(), Value::Object(groups.policy_types));
+    plan.insert("policy_triggers".to_owned(), Value::Object(groups.policy_triggers));
     plan.insert("groups".to_owned(), Value::Object(groups.groups));
-    plan.insert(
-        "scaling_groups".to_owned(),
-        Value::Object(groups.scaling_groups),
-    );
+    plan.insert("scaling_groups".to_owned(), Value::Object(groups.scaling_groups));
     plan.insert(
         "deployment_plugins_to_install".to_owned(),
         plugins_of_nodes(&nodes, "deployment_plugins_to_install"),
     );
-    plan.insert(
-        "workflow_plugins_to_install".to_owned(),
-        plugins_of_workflows(&workflows, &plugins),
-    );
-    plan.insert(
-        "host_agent_plugins_to_install".to_owned(),
-        plugins_of_nodes(&nodes, "plugins_to_install"),
-    );
+    plan.insert("workflow_plugins_to_install".to_owned(), plugins_of_workflows(&workflows, &plugins));
+    plan.insert("host_agent_plugins_to_install".to_owned(), plugins_of_nodes(&nodes, "plugins_to_install"));
     plan.insert("workflows".to_owned(), Value::Object(workflows));
     plan.insert("nodes".to_owned(), Value::Array(nodes));
     plan.insert("version".to_owned(), merged.version.to_plan());
     let imported: Vec<Value> = merged.imported_blueprints.values().cloned().collect();
     plan.insert("imported_blueprints".to_owned(), Value::Array(imported));
-    plan.insert(
-        "namespaces_mapping".to_owned(),
-        Value::Object(merged.imported_blueprints.clone()),
-    );
+    plan.insert("namespaces_mapping".to_owned(), Value::Object(merged.imported_blueprints.clone()));
     plan.insert("data_types".to_owned(), data.to_plan());
     if let (Some((function, name)), false) = (functions::dangling(&plan), is_partial) {
-        let (section, what) = if function == "get_input" {
-            ("inputs", "input")
-        } else {
-            ("node_templates", "node")
-        };
+        let (section, what) =
+            if function == "get_input" { ("inputs", "input") } else { ("node_templates", "node") };
         let problem = format!("a `{function}` refers to this {what}, which is not defined");
         return Err(BlueprintError::invalid(section, &name, problem));
     }
@@ -215,18 +158,9 @@ const PLUGIN_KEYS: &[&str] = &[
 ];
 
 fn read_plugins(section: Option<&Value>) -> Result<Map<String, Value>, BlueprintError> {
-    let mut plugins = mapping(
-        section,
-        Place {
-            section: "plugins",
-            name: "",
-        },
-    )?;
+    let mut plugins = mapping(section, Place { section: "plugins", name: "" })?;
     for (name, plugin) in &mut plugins {
-        let place = Place {
-            section: "plugins",
-            name,
-        };
+        let place = Place { section: "plugins", name };
         let given = mapping(Some(plugin), place)?;
         check_keys(&given, PLUGIN_KEYS, place)?;
         let executor = text(given.get("executor"), "executor", place)?.unwrap_or_default();
@@ -252,9 +186,7 @@ fn read_plugins(section: Option<&Value>) -> Result<Map<String, Value>, Blueprint
         }
         let has_package = !read["source"].is_null() || !read["package_name"].is_null();
         if read["install"] == true && !has_package {
-            return Err(
-                place.error("it is to be installed, but has no `source` and no `package_name`")
-            );
+            return Err(place.error("it is to be installed, but has no `source` and no `package_name`"));
         }
         read.insert("name".to_owned(), Value::from(name.clone()));
         *plugin = Value::Object(read);
@@ -267,35 +199,20 @@ fn read_workflows(
     implementations: &Implementations<'_>,
     data: &DataTypes,
 ) -> Result<Map<String, Value>, BlueprintError> {
-    let mut workflows = mapping(
-        section,
-        Place {
-            section: "workflows",
-            name: "",
-        },
-    )?;
+    let mut workflows = mapping(section, Place { section: "workflows", name: "" })?;
     for (name, workflow) in &mut workflows {
-        let place = Place {
-            section: "workflows",
-            name,
-        };
+        let place = Place { section: "workflows", name };
         *workflow = implementations.workflow(workflow, data, place)?;
     }
     Ok(workflows)
 }
 
 fn read_inputs(section: Option<&Value>, data: &DataTypes) -> Result<Value, BlueprintError> {
-    let place = Place {
-        section: "inputs",
-        name: "",
-    };
+    let place = Place { section: "inputs", name: "" };
     let raw = section.cloned().unwrap_or(Value::Null);
     let inputs = data.schema(raw, INPUT_KEYS, place)?;
     for (name, input) in &inputs {
-        let place = Place {
-            section: "inputs",
-            name,
-        };
+        let place = Place { section: "inputs", name };
         constraints::check_definition(input).map_err(|problem| place.error(problem))?;
         let is_hidden = input["hidden"] == true && input.get("required") != Some(&json!(false));
         if is_hidden && input.get("default").is_none() {
@@ -310,18 +227,9 @@ fn read_inputs(section: Option<&Value>, data: &DataTypes) -> Result<Value, Bluep
 }
 
 fn read_values(section: Option<&Value>, name: &'static str) -> Result<Value, BlueprintError> {
-    let entries = mapping(
-        section,
-        Place {
-            section: name,
-            name: "",
-        },
-    )?;
+    let entries = mapping(section, Place { section: name, name: "" })?;
     for (key, entry) in &entries {
-        let place = Place {
-            section: name,
-            name: key,
-        };
+        let place = Place { section: name, name: key };
         let entry = mapping(Some(entry), place)?;
         check_keys(&entry, &["description", "value"], place)?;
         text(entry.get("description"), "description", place)?;
@@ -337,18 +245,9 @@ fn read_labels(
     name: &'static str,
     takes_functions: bool,
 ) -> Result<Map<String, Value>, BlueprintError> {
-    let labels = mapping(
-        section,
-        Place {
-            section: name,
-            name: "",
-        },
-    )?;
+    let labels = mapping(section, Place { section: name, name: "" })?;
     for (key, label) in &labels {
-        let place = Place {
-            section: name,
-            name: key,
-        };
+        let place = Place { section: name, name: key };
         let label = mapping(Some(label), place)?;
         check_keys(&label, &["values"], place)?;
         let Some(values) = label.get("values").and_then(Value::as_array) else {
@@ -365,18 +264,11 @@ fn read_labels(
 }
 
 fn plugins_of_nodes(nodes: &[Value], key: &str) -> Value {
-    let plugins = nodes
-        .iter()
-        .filter_map(|node| node[key].as_array())
-        .flatten()
-        .cloned();
+    let plugins = nodes.iter().filter_map(|node| node[key].as_array()).flatten().cloned();
     Value::Array(unique(plugins.collect()))
 }
 
 fn plugins_of_workflows(workflows: &Map<String, Value>, plugins: &Map<String, Value>) -> Value {
-    let used = workflows
-        .values()
-        .filter_map(|workflow| plugins.get(workflow["plugin"].as_str()?))
-        .cloned();
+    let used = workflows.values().filter_map(|workflow| plugins.get(workflow["plugin"].as_str()?)).cloned();
     Value::Array(unique(used.collect()))
 }

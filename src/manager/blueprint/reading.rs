@@ -18,10 +18,7 @@ impl Place<'_> {
 }
 
 /// A mapping, which may be absent or empty.
-pub(super) fn mapping(
-    value: Option<&Value>,
-    place: Place<'_>,
-) -> Result<Map<String, Value>, BlueprintError> {
+pub(super) fn mapping(value: Option<&Value>, place: Place<'_>) -> Result<Map<String, Value>, BlueprintError> {
     match value {
         None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(entries)) => Ok(entries.clone()),
@@ -38,9 +35,7 @@ pub(super) fn text(
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(other) => {
-            Err(place.error(format!("`{key}` is text, but its value is {}", kind(other))))
-        }
+        Some(other) => Err(place.error(format!("`{key}` is text, but its value is {}", kind(other)))),
     }
 }
 
@@ -52,19 +47,14 @@ pub(super) fn check_keys(
 ) -> Result<(), BlueprintError> {
     match entries.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),
-        Some(unknown) => Err(place.error(format!(
-            "`{unknown}` is not known here; known are {}",
-            known.join(", ")
-        ))),
+        Some(unknown) => {
+            Err(place.error(format!("`{unknown}` is not known here; known are {}", known.join(", "))))
+        }
     }
 }
 
 /// Refuses a type that is derived from itself, or absurdly deep.
-pub(super) fn check_path(
-    path: &[String],
-    name: &str,
-    place: Place<'_>,
-) -> Result<(), BlueprintError> {
+pub(super) fn check_path(path: &[String], name: &str, place: Place<'_>) -> Result<(), BlueprintError> {
     if path.iter().any(|seen| seen == name) {
         let path = path.join("` → `");
         return Err(place.error(format!("it is derived from itself: `{path}` → `{name}`")));

@@ -17,11 +17,7 @@ pub(super) fn properties(
     place: Place<'_>,
 ) -> Result<Map<String, Value>, BlueprintError> {
     let given = mapping(raw, place)?;
-    check_keys(
-        &given,
-        &["min_instances", "max_instances", "default_instances"],
-        place,
-    )?;
+    check_keys(&given, &["min_instances", "max_instances", "default_instances"], place)?;
     let minimum = read(&given, "min_instances", 0, place)?;
     let maximum = read(&given, "max_instances", UNBOUNDED, place)?;
     let default = read(&given, "default_instances", 1, place)?;
@@ -30,13 +26,8 @@ pub(super) fn properties(
             return Err(place.error(format!("`{name}` is {value}, which is less than none")));
         }
     }
-    if maximum
-        .as_i64()
-        .is_some_and(|value| value < 1 && value != UNBOUNDED)
-    {
-        return Err(place.error(format!(
-            "`max_instances` is {maximum}, which is less than one"
-        )));
+    if maximum.as_i64().is_some_and(|value| value < 1 && value != UNBOUNDED) {
+        return Err(place.error(format!("`max_instances` is {maximum}, which is less than one")));
     }
     let ordered = [
         ("min_instances", &minimum, "default_instances", &default),
@@ -48,9 +39,9 @@ pub(super) fn properties(
             continue;
         };
         if high != UNBOUNDED && low > high {
-            return Err(place.error(format!(
-                "`{lower_name}` ({low}) cannot be greater than `{upper_name}` ({high})"
-            )));
+            return Err(
+                place.error(format!("`{lower_name}` ({low}) cannot be greater than `{upper_name}` ({high})"))
+            );
         }
     }
     Ok(filled(minimum, maximum, default))
@@ -79,12 +70,8 @@ fn read(
 ) -> Result<Value, BlueprintError> {
     match given.get(name) {
         None | Some(Value::Null) => Ok(json!(fallback)),
-        Some(Value::String(text)) if name == "max_instances" && text == "UNBOUNDED" => {
-            Ok(json!(UNBOUNDED))
-        }
+        Some(Value::String(text)) if name == "max_instances" && text == "UNBOUNDED" => Ok(json!(UNBOUNDED)),
         Some(value) if value.as_i64().is_some() || is_function(value) => Ok(value.clone()),
-        Some(value) => Err(place.error(format!(
-            "`{name}` is {value}, which is no number of instances"
-        ))),
+        Some(value) => Err(place.error(format!("`{name}` is {value}, which is no number of instances"))),
     }
 }

@@ -70,29 +70,14 @@ pub(super) const INPUT_KEYS: &[&str] = &[
     "hidden",
     "display",
 ];
-pub(super) const PARAMETER_KEYS: &[&str] = &[
-    "required",
-    "default",
-    "description",
-    "type",
-    "item_type",
-    "constraints",
-];
+pub(super) const PARAMETER_KEYS: &[&str] =
+    &["required", "default", "description", "type", "item_type", "constraints"];
 
 impl DataTypes {
     /// Reads the section `data_types`.
     pub(super) fn read(section: Option<&Value>, is_partial: bool) -> Result<Self, BlueprintError> {
-        let raw = mapping(
-            section,
-            Place {
-                section: "data_types",
-                name: "",
-            },
-        )?;
-        let mut types = Self {
-            types: Map::new(),
-            is_partial,
-        };
+        let raw = mapping(section, Place { section: "data_types", name: "" })?;
+        let mut types = Self { types: Map::new(), is_partial };
         for name in raw.keys() {
             types.resolve(name, &raw, &mut Vec::new())?;
         }
@@ -101,10 +86,7 @@ impl DataTypes {
 
     /// The types that a plan carries; what it lacks takes any value.
     pub(super) fn of_plan(plan: &Value) -> Self {
-        Self {
-            types: plan["data_types"].as_object().cloned().unwrap_or_default(),
-            is_partial: true,
-        }
+        Self { types: plan["data_types"].as_object().cloned().unwrap_or_default(), is_partial: true }
     }
 
     fn resolve(
@@ -113,10 +95,7 @@ impl DataTypes {
         raw: &Map<String, Value>,
         path: &mut Vec<String>,
     ) -> Result<(), BlueprintError> {
-        let place = Place {
-            section: "data_types",
-            name,
-        };
+        let place = Place { section: "data_types", name };
         if self.types.contains_key(name) {
             return Ok(());
         }
@@ -125,11 +104,7 @@ impl DataTypes {
         }
         check_path(path, name, place)?;
         let mut definition = mapping(raw.get(name), place)?;
-        check_keys(
-            &definition,
-            &["properties", "description", "derived_from", "version"],
-            place,
-        )?;
+        check_keys(&definition, &["properties", "description", "derived_from", "version"], place)?;
         let own = mapping(definition.get("properties"), place)?;
         for (property, schema) in &own {
             let within = &mut HashSet::from([name.to_owned()]);
@@ -138,9 +113,7 @@ impl DataTypes {
         // What it is made of comes first, for its defaults are filled from there.
         path.push(name.to_owned());
         let parent = text(definition.get("derived_from"), "derived_from", place)?;
-        let parts = own
-            .values()
-            .filter_map(|schema| schema.get("type").and_then(Value::as_str));
+        let parts = own.values().filter_map(|schema| schema.get("type").and_then(Value::as_str));
         for part in parts.chain(parent.as_deref()) {
             if raw.contains_key(part) {
                 self.resolve(part, raw, path)?;
@@ -165,8 +138,7 @@ impl DataTypes {
             definition.entry(key).or_insert(Value::Null);
         }
         definition.insert("properties".to_owned(), Value::Object(properties));
-        self.types
-            .insert(name.to_owned(), Value::Object(definition));
+        self.types.insert(name.to_owned(), Value::Object(definition));
         Ok(())
     }
 
@@ -222,9 +194,7 @@ impl DataTypes {
                 *definition = Value::Object(Map::new());
             }
             let Value::Object(definition) = definition else {
-                return Err(
-                    place.error(format!("`{property}` is not a mapping of type, default …"))
-                );
+                return Err(place.error(format!("`{property}` is not a mapping of type, default …")));
             };
             check_keys(definition, keys, place).map_err(|error| within(error, property))?;
             let of_type = text(definition.get("type"), "type", place)?;
@@ -285,12 +255,9 @@ impl DataTypes {
         for (key, definition) in schema {
             let path = join(path, key);
             let Some(value) = value_of(key) else {
-                let is_required =
-                    definition.get("required").and_then(Value::as_bool) != Some(false);
+                let is_required = definition.get("required").and_then(Value::as_bool) != Some(false);
                 if is_required && is_strict && !is_external {
-                    return Err(
-                        place.error(format!("the mandatory property `{path}` has no value"))
-                    );
+                    return Err(place.error(format!("the mandatory property `{path}` has no value")));
                 }
                 continue;
             };
@@ -331,17 +298,12 @@ impl DataTypes {
                 if let Some(Value::Object(base)) = base {
                     defaults.extend(base.clone());
                 }
-                return self
-                    .complete(given, &schema, &defaults, is_strict, place, path)
-                    .map(Value::Object);
+                return self.complete(given, &schema, &defaults, is_strict, place, path).map(Value::Object);
             }
         } else if self.is_partial {
             return Ok(value.clone());
         }
-        Err(place.error(format!(
-            "`{path}` is of type `{of_type}`, but its value is {}",
-            kind(value)
-        )))
+        Err(place.error(format!("`{path}` is of type `{of_type}`, but its value is {}", kind(value))))
     }
 
     /// The properties of a type on top of those that it inherits.
@@ -401,26 +363,14 @@ fn is_true(value: &Value) -> bool {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn within(error: BlueprintError, inner: &str) -> BlueprintError {
     match error {
-        BlueprintError::Invalid {
-            file,
-            section,
-            name,
-            problem,
-        } => BlueprintError::Invalid {
-            file,
-            section,
-            name,
-            problem: format!("`{inner}`: {problem}"),
-        },
+        BlueprintError::Invalid { file, section, name, problem } => {
+            BlueprintError::Invalid { file, section, name, problem: format!("`{inner}`: {problem}") }
+        }
         other => other,
     }
 }

@@ -22,11 +22,7 @@ struct Builder<'v, 'a> {
 
 impl<'v, 'a> Builder<'v, 'a> {
     fn new(view: &'v View<'a>) -> Self {
-        Self {
-            view,
-            steps: Vec::new(),
-            does_something: false,
-        }
+        Self { view, steps: Vec::new(), does_something: false }
     }
 
     fn step(&self) -> LifecycleStep {
@@ -40,10 +36,7 @@ impl<'v, 'a> Builder<'v, 'a> {
 
     fn state(&mut self, state: &'static str) {
         let step = self.step();
-        self.steps.push(LifecycleStep {
-            state_after: Some(state),
-            ..step
-        });
+        self.steps.push(LifecycleStep { state_after: Some(state), ..step });
     }
 
     fn state_and_event(&mut self, state: &'static str, message: &str) {
@@ -57,10 +50,7 @@ impl<'v, 'a> Builder<'v, 'a> {
 
     fn event(&mut self, message: &str) {
         let step = self.step();
-        self.steps.push(LifecycleStep {
-            message_before: Some(message.to_owned()),
-            ..step
-        });
+        self.steps.push(LifecycleStep { message_before: Some(message.to_owned()), ..step });
     }
 
     /// An operation of the node, or the event that there is nothing to do.
@@ -139,19 +129,13 @@ struct Form {
 }
 
 fn form(before: &'static str, after: &'static str) -> Form {
-    Form {
-        before: Some(before),
-        after: Some(after),
-        ..Form::default()
-    }
+    Form { before: Some(before), after: Some(after), ..Form::default() }
 }
 
 /// The plugin and the task that an operation is mapped to.
 fn mapped(operations: &Value, name: &str) -> Option<(String, String)> {
     let operation = &operations[name];
-    let plugin = operation["plugin"]
-        .as_str()
-        .filter(|plugin| !plugin.is_empty())?;
+    let plugin = operation["plugin"].as_str().filter(|plugin| !plugin.is_empty())?;
     let task = operation["operation"].as_str().unwrap_or_default();
     Some((plugin.to_owned(), task.to_owned()))
 }
@@ -164,32 +148,17 @@ fn lifecycle(operation: &str) -> String {
 pub(super) fn install(view: &View<'_>) -> Vec<LifecycleStep> {
     let mut builder = Builder::new(view);
     if !view.is_chosen {
-        builder.links(
-            "establish",
-            "Establishing relationships",
-            "Relationships established",
-            false,
-        );
+        builder.links("establish", "Establishing relationships", "Relationships established", false);
         return builder.steps;
     }
     let is_past = |states: &[&str]| states.contains(&view.state);
     builder.state("initializing");
-    if !is_past(&[
-        "started",
-        "starting",
-        "created",
-        "creating",
-        "configured",
-        "configuring",
-    ]) {
+    if !is_past(&["started", "starting", "created", "creating", "configured", "configuring"]) {
         builder.operation(
             "cloudify.interfaces.validation.create",
             Form {
                 otherwise: Some("Validating node instance before creation: nothing to do"),
-                ..form(
-                    "Validating node instance before creation",
-                    "Node instance validated before creation",
-                )
+                ..form("Validating node instance before creation", "Node instance validated before creation")
             },
         );
         builder.operation(
@@ -200,13 +169,7 @@ pub(super) fn install(view: &View<'_>) -> Vec<LifecycleStep> {
             },
         );
     }
-    if !is_past(&[
-        "started",
-        "starting",
-        "created",
-        "configuring",
-        "configured",
-    ]) {
+    if !is_past(&["started", "starting", "created", "configuring", "configured"]) {
         builder.operation(
             &lifecycle("create"),
             Form {
@@ -217,12 +180,7 @@ pub(super) fn install(view: &View<'_>) -> Vec<LifecycleStep> {
         );
     }
     if !is_past(&["started", "starting", "configured"]) {
-        builder.links(
-            "preconfigure",
-            "Pre-configuring relationships",
-            "Relationships pre-configured",
-            false,
-        );
+        builder.links("preconfigure", "Pre-configuring relationships", "Relationships pre-configured", false);
         builder.operation(
             &lifecycle("configure"),
             Form {
@@ -262,12 +220,7 @@ pub(super) fn install(view: &View<'_>) -> Vec<LifecycleStep> {
             },
         );
         builder.operation("cloudify.interfaces.monitoring.start", Form::default());
-        builder.links(
-            "establish",
-            "Establishing relationships",
-            "Relationships established",
-            false,
-        );
+        builder.links("establish", "Establishing relationships", "Relationships established", false);
     }
     if !builder.does_something {
         builder.steps.clear();
@@ -282,22 +235,11 @@ pub(super) fn install(view: &View<'_>) -> Vec<LifecycleStep> {
 pub(super) fn uninstall(view: &View<'_>) -> Vec<LifecycleStep> {
     let mut builder = Builder::new(view);
     if !view.is_chosen {
-        builder.links(
-            "unlink",
-            "Unlinking relationships",
-            "Relationships unlinked",
-            true,
-        );
+        builder.links("unlink", "Unlinking relationships", "Relationships unlinked", true);
         return builder.steps;
     }
     let is_past = |states: &[&str]| states.contains(&view.state);
-    if is_past(&[
-        "stopped",
-        "deleting",
-        "deleted",
-        "uninitialized",
-        "configured",
-    ]) {
+    if is_past(&["stopped", "deleting", "deleted", "uninitialized", "configured"]) {
         builder.event(&format!("Stop: instance already {}", view.state));
     } else {
         let step = builder.step();
@@ -310,17 +252,12 @@ pub(super) fn uninstall(view: &View<'_>) -> Vec<LifecycleStep> {
             "cloudify.interfaces.validation.delete",
             Form {
                 otherwise: Some("Validating node instance after deletion: nothing to do"),
-                ..form(
-                    "Validating node instance before deletion",
-                    "Node instance validated before deletion",
-                )
+                ..form("Validating node instance before deletion", "Node instance validated before deletion")
             },
         );
         builder.operation("cloudify.interfaces.monitoring.stop", Form::default());
-        builder.operation(
-            &lifecycle("prestop"),
-            form("Prestopping node instance", "Node instance prestopped"),
-        );
+        builder
+            .operation(&lifecycle("prestop"), form("Prestopping node instance", "Node instance prestopped"));
         if builder.has_agent() {
             builder.operation(
                 "cloudify.interfaces.cloudify_agent.stop",
@@ -346,12 +283,7 @@ pub(super) fn uninstall(view: &View<'_>) -> Vec<LifecycleStep> {
     if is_past(&["deleted", "uninitialized"]) {
         builder.event(&format!("Delete: instance already {}", view.state));
     } else {
-        builder.links(
-            "unlink",
-            "Unlinking relationships",
-            "Relationships unlinked",
-            true,
-        );
+        builder.links("unlink", "Unlinking relationships", "Relationships unlinked", true);
         builder.operation(
             &lifecycle("delete"),
             Form {

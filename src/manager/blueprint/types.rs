@@ -49,14 +49,7 @@ impl Types {
         is_partial: bool,
         budget: &mut Budget,
     ) -> Result<Self, BlueprintError> {
-        Self::read(
-            "node_types",
-            &["interfaces"],
-            section,
-            data,
-            is_partial,
-            budget,
-        )
+        Self::read("node_types", &["interfaces"], section, data, is_partial, budget)
     }
 
     /// Reads the section `relationships`.
@@ -79,13 +72,8 @@ impl Types {
         budget: &mut Budget,
     ) -> Result<Self, BlueprintError> {
         let raw = mapping(raw, Place { section, name: "" })?;
-        let mut types = Self {
-            section,
-            interface_keys,
-            types: raw,
-            known: std::collections::HashMap::new(),
-            is_partial,
-        };
+        let mut types =
+            Self { section, interface_keys, types: raw, known: std::collections::HashMap::new(), is_partial };
         let names: Vec<String> = types.types.keys().cloned().collect();
         for name in names {
             types.resolve(&name, data, budget, &mut Vec::new())?;
@@ -103,10 +91,7 @@ impl Types {
         if self.known.contains_key(name) {
             return Ok(());
         }
-        let place = Place {
-            section: self.section,
-            name,
-        };
+        let place = Place { section: self.section, name };
         check_path(path, name, place)?;
         let raw = mapping(self.types.get(name), place)?;
         let mut keys = vec!["derived_from", "properties"];
@@ -144,14 +129,9 @@ impl Types {
         }
         resolved.hierarchy.push(name.to_owned());
         let heavy = Value::Object(resolved.properties.clone());
-        let interfaces: usize = resolved
-            .interfaces
-            .iter()
-            .map(|interfaces| weight(&Value::Object(interfaces.clone())))
-            .sum();
-        budget
-            .spend(weight(&heavy) + interfaces)
-            .map_err(|_| too_large())?;
+        let interfaces: usize =
+            resolved.interfaces.iter().map(|interfaces| weight(&Value::Object(interfaces.clone()))).sum();
+        budget.spend(weight(&heavy) + interfaces).map_err(|_| too_large())?;
         self.known.insert(name.to_owned(), resolved);
         Ok(())
     }
@@ -178,10 +158,7 @@ impl Types {
         if self.is_partial {
             return Ok(self.open(name));
         }
-        Err(place.error(format!(
-            "its type `{name}` is not defined in `{}`",
-            self.section
-        )))
+        Err(place.error(format!("its type `{name}` is not defined in `{}`", self.section)))
     }
 
     /// The types in the form that a plan carries them, by name.
@@ -195,18 +172,12 @@ impl Types {
             if let Some(parent) = &resolved.derived_from {
                 entry.insert("derived_from".to_owned(), Value::from(parent.clone()));
             }
-            entry.insert(
-                "properties".to_owned(),
-                Value::from(resolved.properties.clone()),
-            );
+            entry.insert("properties".to_owned(), Value::from(resolved.properties.clone()));
             for (key, interfaces) in self.interface_keys.iter().zip(&resolved.interfaces) {
                 entry.insert((*key).to_owned(), Value::from(interfaces.clone()));
             }
             entry.insert("name".to_owned(), Value::from(name.clone()));
-            entry.insert(
-                "type_hierarchy".to_owned(),
-                Value::from(resolved.hierarchy.clone()),
-            );
+            entry.insert("type_hierarchy".to_owned(), Value::from(resolved.hierarchy.clone()));
             plan.insert(name.clone(), Value::Object(entry));
         }
         plan

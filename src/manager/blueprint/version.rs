@@ -17,15 +17,11 @@ impl Version {
     pub(super) const V1_3: Self = Self(3);
 
     /// The version that a main file must name.
-    pub(super) fn of_main(
-        sections: &Map<String, Value>,
-        file: &str,
-    ) -> Result<Self, BlueprintError> {
+    pub(super) fn of_main(sections: &Map<String, Value>, file: &str) -> Result<Self, BlueprintError> {
         match sections.get(FIELD) {
-            None | Some(Value::Null) => Err(wrong(
-                file,
-                "the main blueprint file must name its version".to_owned(),
-            )),
+            None | Some(Value::Null) => {
+                Err(wrong(file, "the main blueprint file must name its version".to_owned()))
+            }
             Some(value) => Self::parse(value, file),
         }
     }
@@ -59,9 +55,8 @@ impl Version {
             .filter(|minor| *minor <= LATEST)
             .map(Self)
             .ok_or_else(|| {
-                let problem = format!(
-                    "unexpected version {value}; supported are {PREFIX}0 to {PREFIX}{LATEST}"
-                );
+                let problem =
+                    format!("unexpected version {value}; supported are {PREFIX}0 to {PREFIX}{LATEST}");
                 wrong(file, problem)
             })
     }

@@ -22,13 +22,8 @@ const MAX_DEPTH: usize = 64;
 ///
 /// Every value charges `budget`, and an alias charges what it stands for.
 pub(super) fn load(text: &str, file: &str, budget: &mut Budget) -> Result<Value, BlueprintError> {
-    let mut composer = Composer {
-        parser: Parser::new_from_str(text),
-        anchors: HashMap::new(),
-        budget,
-        file,
-        line: 1,
-    };
+    let mut composer =
+        Composer { parser: Parser::new_from_str(text), anchors: HashMap::new(), budget, file, line: 1 };
     let mut document = None;
     while let Some(event) = composer.next()? {
         match event {
@@ -73,11 +68,7 @@ impl<'text> Composer<'text, '_> {
     }
 
     fn error(&self, problem: impl Into<String>) -> BlueprintError {
-        BlueprintError::Yaml {
-            file: self.file.to_owned(),
-            line: self.line,
-            problem: problem.into(),
-        }
+        BlueprintError::Yaml { file: self.file.to_owned(), line: self.line, problem: problem.into() }
     }
 
     fn spent(&self, Spent: Spent) -> BlueprintError {
@@ -90,9 +81,7 @@ impl<'text> Composer<'text, '_> {
         }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.budget
-                    .spend_one(text.len())
-                    .map_err(|spent| self.spent(spent))?;
+                self.budget.spend_one(text.len()).map_err(|spent| self.spent(spent))?;
                 let value = self.scalar(&text, style, tag.as_deref())?;
                 self.keep(anchor, &value)?;
                 Ok(value)
@@ -115,9 +104,7 @@ impl<'text> Composer<'text, '_> {
                 };
                 let value = value.clone();
                 let weight = *weight;
-                self.budget
-                    .spend(weight)
-                    .map_err(|spent| self.spent(spent))?;
+                self.budget.spend(weight).map_err(|spent| self.spent(spent))?;
                 Ok(value)
             }
             _ => Err(self.error("expected a value")),
@@ -128,9 +115,7 @@ impl<'text> Composer<'text, '_> {
     fn keep(&mut self, anchor: usize, value: &Value) -> Result<(), BlueprintError> {
         if anchor != 0 {
             let weight = weight(value);
-            self.budget
-                .spend(weight)
-                .map_err(|spent| self.spent(spent))?;
+            self.budget.spend(weight).map_err(|spent| self.spent(spent))?;
             self.anchors.insert(anchor, (value.clone(), weight));
         }
         Ok(())
@@ -194,9 +179,7 @@ impl<'text> Composer<'text, '_> {
         match key {
             Value::String(text) => Ok(text),
             Value::Null | Value::Bool(_) | Value::Number(_) => Ok(key.to_string()),
-            Value::Array(_) | Value::Object(_) => {
-                Err(self.error("a list or a mapping cannot be a key"))
-            }
+            Value::Array(_) | Value::Object(_) => Err(self.error("a list or a mapping cannot be a key")),
         }
     }
 
@@ -208,12 +191,7 @@ impl<'text> Composer<'text, '_> {
         }
     }
 
-    fn scalar(
-        &self,
-        text: &str,
-        style: ScalarStyle,
-        tag: Option<&Tag>,
-    ) -> Result<Value, BlueprintError> {
+    fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, BlueprintError> {
         let text_value = || Value::String(text.to_owned());
         let Some(tag) = tag else {
             return if matches!(style, ScalarStyle::Plain) {
@@ -222,22 +200,13 @@ impl<'text> Composer<'text, '_> {
                 Ok(text_value())
             };
         };
-        let wrong = || {
-            self.error(format!(
-                "`{text}` does not fit the tag `{}`",
-                tag.original()
-            ))
-        };
+        let wrong = || self.error(format!("`{text}` does not fit the tag `{}`", tag.original()));
         match tag.core_suffix() {
             Some("str") => Ok(text_value()),
             Some("null") => Ok(Value::Null),
             Some("bool") => boolean(text).map(Value::Bool).ok_or_else(wrong),
-            Some("int") => integer(text)
-                .map_err(|problem| self.error(problem))?
-                .ok_or_else(wrong),
-            Some("float") => float(text)
-                .or_else(|| text.parse().ok().and_then(number))
-                .ok_or_else(wrong),
+            Some("int") => integer(text).map_err(|problem| self.error(problem))?.ok_or_else(wrong),
+            Some("float") => float(text).or_else(|| text.parse().ok().and_then(number)).ok_or_else(wrong),
             _ if tag.original() == "!" => Ok(text_value()),
             _ => Err(self.error(format!("the tag `{}` is not supported", tag.original()))),
         }
@@ -316,9 +285,7 @@ fn integer(text: &str) -> Result<Option<Value>, String> {
 
 /// The value of `digits`; none where it does not fit.
 fn radix(digits: &str, radix: u32) -> Option<i128> {
-    i128::from_str_radix(digits, radix)
-        .ok()
-        .filter(|value| *value <= i128::from(u64::MAX))
+    i128::from_str_radix(digits, radix).ok().filter(|value| *value <= i128::from(u64::MAX))
 }
 
 /// `190:20:30` as YAML 1.1 counts it; none where it is no such number.
@@ -326,9 +293,7 @@ fn sexagesimal(body: &str) -> Option<Option<i128>> {
     let mut parts = body.split(':');
     let first = parts.next()?;
     let starts_well = first.starts_with(|first: char| ('1'..='9').contains(&first))
-        && first
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'_');
+        && first.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
     if !starts_well {
         return None;
     }
@@ -352,10 +317,7 @@ fn float(text: &str) -> Option<Value> {
         None => (body, None),
     };
     let (whole, fraction) = mantissa.split_once('.')?;
-    let is_digits = |part: &str| {
-        part.bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'_')
-    };
+    let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
     let starts_with_digit = |part: &str| part.starts_with(|first: char| first.is_ascii_digit());
     if !is_digits(whole) || !is_digits(fraction) {
         return None;

@@ -15,7 +15,8 @@ use crate::model::BlobId;
 use super::super::{KeyMaterial, Polled};
 use super::tables::{Field, Kind, TABLES, Table};
 use super::{
-    ABOUT, About, CollectOptions, Collected, Cut, ENVELOPE_BYTES, ENVELOPE_ITEMS, EntrySink, SourceError, state,
+    ABOUT, About, CollectOptions, Collected, Cut, ENVELOPE_BYTES, ENVELOPE_ITEMS, EntrySink, SourceError,
+    state,
 };
 
 pub(super) fn collect(
@@ -52,7 +53,9 @@ fn tenants(connection: &Connection) -> Result<Vec<(String, String)>, SourceError
 fn operations(cut: &Cut) -> Result<u64, SourceError> {
     let mut total = 0;
     for table in TABLES {
-        total += cut.connection.query_row(&format!("SELECT count(*) FROM {}", table.table), [], |row| row.get::<_, i64>(0))?;
+        total += cut
+            .connection
+            .query_row(&format!("SELECT count(*) FROM {}", table.table), [], |row| row.get::<_, i64>(0))?;
     }
     Ok(u64::try_from(total).unwrap_or(0))
 }
@@ -87,7 +90,11 @@ impl Dump<'_> {
         self.sink.folder(&format!("tenants/{tenant}/"))?;
         let mut number = 1;
         // Cloudify drops a tenant without any envelope; this one is there for every tenant.
-        write_json(self.sink, &entity_name("tenants", tenant, number), &json!({ "type": "sites", "items": [] }))?;
+        write_json(
+            self.sink,
+            &entity_name("tenants", tenant, number),
+            &json!({ "type": "sites", "items": [] }),
+        )?;
         write_json(
             self.sink,
             &entity_name("lifeboat", tenant, number),
@@ -104,10 +111,18 @@ impl Dump<'_> {
         let fields: Vec<&Field> = table.dumped.iter().chain(table.extra).collect();
         let mut columns: Vec<String> = fields
             .iter()
-            .map(|field| if field.column.is_some() { format!("\"{}\"", field.sql) } else { field.sql.to_owned() })
+            .map(
+                |field| {
+                    if field.column.is_some() { format!("\"{}\"", field.sql) } else { field.sql.to_owned() }
+                },
+            )
             .collect();
         columns.push(table.source.map_or("NULL".to_owned(), |source| format!("\"{source}\"")));
-        let order = if table.source.is_some() { format!("{}, number", columns[columns.len() - 1]) } else { "number".to_owned() };
+        let order = if table.source.is_some() {
+            format!("{}, number", columns[columns.len() - 1])
+        } else {
+            "number".to_owned()
+        };
         let condition = match (table.kind, self.options.include_events, self.options.include_logs) {
             ("events", false, false) => "0",
             ("events", false, true) => "type = 'cloudify_log'",
@@ -223,8 +238,9 @@ impl Dump<'_> {
 
     fn plugin_archives(&mut self, tenant: &str) -> Result<(), SourceError> {
         let cut = self.cut;
-        let mut statement =
-            cut.connection.prepare("SELECT id, archive_blob FROM plugins WHERE tenant_name = ? ORDER BY number")?;
+        let mut statement = cut
+            .connection
+            .prepare("SELECT id, archive_blob FROM plugins WHERE tenant_name = ? ORDER BY number")?;
         let mut rows = statement.query([tenant])?;
         while let Some(row) = rows.next()? {
             let (id, blob): (String, String) = (row.get(0)?, row.get(1)?);
@@ -236,8 +252,9 @@ impl Dump<'_> {
     }
 
     fn blob(&self, blob: &str, of: &str) -> Result<std::fs::File, SourceError> {
-        let blob = BlobId::parse(blob)
-            .ok_or_else(|| SourceError::Refused(format!("the record of {of} names no file: upload it again")))?;
+        let blob = BlobId::parse(blob).ok_or_else(|| {
+            SourceError::Refused(format!("the record of {of} names no file: upload it again"))
+        })?;
         self.cut.manager.blobs().read(&blob).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => SourceError::Refused(format!(
                 "the archive of {of} is gone from the manager's files: upload it again or delete it, then take the snapshot"
@@ -300,7 +317,9 @@ impl Dump<'_> {
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let (tenant, id): (String, String) = (row.get(0)?, row.get(1)?);
-                self.collected.left_out.push(format!("credentials of agent `{id}` of tenant `{tenant}`: credentials were not asked for"));
+                self.collected.left_out.push(format!(
+                    "credentials of agent `{id}` of tenant `{tenant}`: credentials were not asked for"
+                ));
             }
             return Ok(());
         }
@@ -336,9 +355,9 @@ impl Dump<'_> {
             return self.sink.sealed("private-keys", &mut |sealed| sealed.add("private-keys.json", &keys));
         }
         let places = self.keys.places().iter();
-        self.collected
-            .left_out
-            .extend(places.map(|place| format!("the private key at `{place}`: credentials were not asked for")));
+        self.collected.left_out.extend(
+            places.map(|place| format!("the private key at `{place}`: credentials were not asked for")),
+        );
         Ok(())
     }
 }

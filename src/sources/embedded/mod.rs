@@ -221,7 +221,8 @@ fn count_entities(connection: &Connection) -> Result<Counts, SourceError> {
     let names = tables::TABLES.iter().map(|table| table.target()).chain(["tenants", "secrets"]);
     names
         .map(|name| {
-            let count: i64 = connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0))?;
+            let count: i64 =
+                connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0))?;
             Ok((name.to_owned(), u64::try_from(count).unwrap_or(0)))
         })
         .collect()
@@ -258,4 +259,3 @@ pub fn swap(
 fn state(error: impl std::error::Error + Send + Sync + 'static) -> SourceError {
     SourceError::State(Box::new(error))
 }
-

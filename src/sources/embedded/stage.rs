@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::executions::Job;
 use crate::executions::table::Progress;
 use crate::manager::{Generation, Manager, Pin, Place, schema};
-use crate::model::{TenantName, Timestamp};
+use crate::model::{EntityId, TenantName, Timestamp};
 
 use super::super::{KeyMaterial, Polled};
 use super::collect::{agent_value, sealed_blueprint};
@@ -116,7 +116,8 @@ impl Stage<'_> {
             }
             let extra = format!("lifeboat/{name}/00000001.json");
             let extra: Envelope = parse(&extra, &self.entries.bytes(&extra)?)?;
-            let created_at = extra.items.first().and_then(|item| item.get("created_at")).and_then(Value::as_str);
+            let created_at =
+                extra.items.first().and_then(|item| item.get("created_at")).and_then(Value::as_str);
             tenants.push((name.to_string(), created_at.unwrap_or_default().to_owned()));
         }
         self.count("tenants", tenants.len());
@@ -137,14 +138,14 @@ impl Stage<'_> {
         let mut rows = Vec::new();
         for (done, (name, tenant)) in names.into_iter().enumerate() {
             self.job.check()?;
+            self.envelope(name, tenant, &mut rows)?;
             let progress = self.job.current_progress();
             self.job.progress(Progress {
                 phase: "staging",
-                finished_operations: done as u64,
+                finished_operations: done as u64 + 1,
                 total_operations: total,
                 ..progress
             });
-            self.envelope(name, tenant, &mut rows)?;
             if done % ENVELOPES_PER_TRANSACTION == 0 {
                 self.write(std::mem::take(&mut rows))?;
             }
@@ -157,10 +158,9 @@ impl Stage<'_> {
         if envelope.kind == "sites" && envelope.items.is_empty() {
             return Ok(());
         }
-        let table = TABLES
-            .iter()
-            .find(|table| table.kind == envelope.kind)
-            .ok_or_else(|| Self::wrong(name, format!("entities of type `{}` are not known here", envelope.kind)))?;
+        let table = TABLES.iter().find(|table| table.kind == envelope.kind).ok_or_else(|| {
+            Self::wrong(name, format!("entities of type `{}` are not known here", envelope.kind))
+        })?;
         let extras: Option<Envelope> = if table.extra.is_empty() {
             None
         } else {
@@ -203,6 +203,9 @@ impl Stage<'_> {
             let Some(column) = field.column else { continue };
             let from = if is_dumped { &mut item } else { &mut extra };
             let Some(mut value) = from.remove(field.key) else { continue };
+            if field.key == "id" {
+                check_id(table, &value).map_err(|reason| Self::wrong(entry, reason))?;
+            }
             if field.kind == Kind::Properties {
                 let missing = self.keys.put_back(&mut value);
                 if missing > 0 {
@@ -237,9 +240,10 @@ impl Stage<'_> {
                 None => entries.stream(&format!("tenants/{tenant}/blueprints/{id}.tar.gz"))?,
             },
         };
-        let stored = self.manager.blobs().put(&mut Polled::new(self.job, &mut content)).map_err(|error| {
-            if self.job.is_cancelled() { SourceError::Cancelled } else { error.into() }
-        })?;
+        let stored =
+            self.manager.blobs().put(&mut Polled::new(self.job, &mut content)).map_err(|error| {
+                if self.job.is_cancelled() { SourceError::Cancelled } else { error.into() }
+            })?;
         if stored.pin.blob().as_str() != expected {
             return Err(SourceError::Refused(format!(
                 "the archive of `{id}` of tenant `{tenant}` is not the one that its record names"
@@ -266,7 +270,9 @@ impl Stage<'_> {
         let contents: BTreeMap<String, _> = contents.into_iter().collect();
         let mut rows = Vec::new();
         for (path, content) in &contents {
-            let Some(tenant) = path.strip_prefix("tenants/").and_then(|rest| rest.strip_suffix("/secrets.json")) else {
+            let Some(tenant) =
+                path.strip_prefix("tenants/").and_then(|rest| rest.strip_suffix("/secrets.json"))
+            else {
                 continue;
             };
             let envelope: Envelope = parse(path, content)?;
@@ -362,7 +368,9 @@ impl Stage<'_> {
             Ok::<_, SourceError>(cancelled)
         })?;
         if cancelled > 0 {
-            self.filled.notes.push(format!("{cancelled} execution(s) that were active at the cut are cancelled"));
+            self.filled
+                .notes
+                .push(format!("{cancelled} execution(s) that were active at the cut are cancelled"));
         }
         Ok(())
     }
@@ -377,7 +385,9 @@ impl Stage<'_> {
             let mut orphans = statement.query([])?;
             if let Some(orphan) = orphans.next()? {
                 let table: String = orphan.get(0)?;
-                return Err(SourceError::Refused(format!("a row of `{table}` belongs to nothing in the archive")));
+                return Err(SourceError::Refused(format!(
+                    "a row of `{table}` belongs to nothing in the archive"
+                )));
             }
             Ok(())
         })?;
@@ -386,12 +396,19 @@ impl Stage<'_> {
     }
 }
 
-fn insert(tx: &Transaction<'_>, table: &str, columns: &[&str], values: Vec<SqlValue>) -> Result<(), SourceError> {
+fn insert(
+    tx: &Transaction<'_>,
+    table: &str,
+    columns: &[&str],
+    values: Vec<SqlValue>,
+) -> Result<(), SourceError> {
     let names: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
     let marks = vec!["?"; columns.len()].join(", ");
     let sql = format!("INSERT INTO {table} ({}) VALUES ({marks})", names.join(", "));
     tx.prepare_cached(&sql)?.execute(params_from_iter(values)).map_err(|error| match error {
-        rusqlite::Error::SqliteFailure(cause, message) if cause.code == rusqlite::ErrorCode::ConstraintViolation => {
+        rusqlite::Error::SqliteFailure(cause, message)
+            if cause.code == rusqlite::ErrorCode::ConstraintViolation =>
+        {
             SourceError::Refused(format!(
                 "an entity of `{table}` in the archive can't be taken in: {}",
                 message.unwrap_or_else(|| cause.to_string())
@@ -400,6 +417,22 @@ fn insert(tx: &Transaction<'_>, table: &str, columns: &[&str], values: Vec<SqlVa
         other => other.into(),
     })?;
     Ok(())
+}
+
+/// An id from an archive becomes part of names of entries and files, so it follows the rule of the call that makes
+/// such an entity.
+fn check_id(table: &Table, value: &Value) -> Result<(), String> {
+    let text = value.as_str().ok_or_else(|| format!("`id` is {value}"))?;
+    let is_fit = match table.kind {
+        "blueprints" | "deployments" => EntityId::parse("id", text).is_ok(),
+        "plugins" | "executions" => uuid::Uuid::parse_str(text).is_ok(),
+        _ => !text.is_empty() && !text.chars().any(char::is_control),
+    };
+    if is_fit {
+        Ok(())
+    } else {
+        Err(format!("`{}` is no id for an entity of type `{}`", text.escape_debug(), table.kind))
+    }
 }
 
 fn sql_value(field: &Field, value: Value) -> Result<SqlValue, String> {

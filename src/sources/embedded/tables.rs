@@ -331,7 +331,9 @@ mod tests {
             let mut statement = connection.prepare(sql).unwrap();
             statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
         };
-        let tables = names("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'refinery_%'");
+        let tables = names(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'refinery_%'",
+        );
         for table in tables {
             // Tenants are in `mgmt/`, secrets in `credentials/secrets.age`.
             if table == "tenants" || table == "secrets" {
@@ -339,11 +341,17 @@ mod tests {
             }
             let spec = TABLES.iter().find(|spec| spec.target() == table);
             let spec = spec.unwrap_or_else(|| panic!("no snapshot carries the table `{table}`"));
-            let mut carried: BTreeSet<String> =
-                spec.dumped.iter().chain(spec.extra).filter_map(|field| field.column).map(str::to_owned).collect();
+            let mut carried: BTreeSet<String> = spec
+                .dumped
+                .iter()
+                .chain(spec.extra)
+                .filter_map(|field| field.column)
+                .map(str::to_owned)
+                .collect();
             carried.extend(spec.source.map(str::to_owned));
             for column in names(&format!("SELECT name FROM pragma_table_info('{table}')")) {
-                let is_excused = NOT_CARRIED.iter().any(|(t, c, _)| (*t == "*" || *t == table) && *c == column);
+                let is_excused =
+                    NOT_CARRIED.iter().any(|(t, c, _)| (*t == "*" || *t == table) && *c == column);
                 assert!(
                     carried.contains(&column) || is_excused,
                     "no snapshot carries the column `{column}` of `{table}`"

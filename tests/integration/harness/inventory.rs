@@ -31,8 +31,9 @@ fn tenant_inventory(api: &Api) -> Value {
     let mut lists = Map::new();
     for (list, key) in LISTS {
         let mut items = api.get(list).items();
-        // Executions of no deployment are the service's.
-        items.retain(|item| list != "executions" || !item["deployment_id"].is_null());
+        // Executions of no deployment, and those that are part of another (a restore's), are the service's.
+        let is_state = |item: &Value| !item["deployment_id"].is_null() && item["parent_id"].is_null();
+        items.retain(|item| list != "executions" || is_state(item));
         items.sort_by_key(|item| item[key].to_string());
         lists.insert(list.into(), Value::Array(items));
     }

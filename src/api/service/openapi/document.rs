@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::api::ErrorCode;
 use crate::api::cloudify::VERSIONS;
 
-use super::operation::{Answer, Base, Body, Failure, Field, Form, Method, Need, Operation, Parameter, Style, reference};
+use super::operation::{
+    Answer, Base, Body, Failure, Field, Form, Method, Need, Operation, Parameter, Style, reference,
+};
 use super::operations::groups;
 use super::schemas::schemas;
 
@@ -143,13 +145,13 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         parameters.push(json!({ "$ref": "#/components/parameters/Tenant" }));
     }
     if let Answer::File { can_be_partial: true, is_hashed, .. } = operation.answer {
-        let header = |name: &str, about: &str| {
-            json!({ "name": name, "in": "header", "description": about, "schema": { "type": "string" } })
-        };
+        let header = |name: &str, about: &str| json!({ "name": name, "in": "header", "description": about, "schema": { "type": "string" } });
         parameters.push(header("Range", "One range of bytes, e.g. `bytes=1048576-`."));
         if is_hashed {
-            parameters.push(header("If-Range", "The `ETag` that the range is of; of another file all is sent."));
-            parameters.push(header("If-None-Match", "The `ETag` that the caller has; the same file is a 304."));
+            parameters
+                .push(header("If-Range", "The `ETag` that the range is of; of another file all is sent."));
+            parameters
+                .push(header("If-None-Match", "The `ETag` that the caller has; the same file is a 304."));
         }
     }
     parameters
@@ -174,7 +176,8 @@ fn fields_schema(fields: &[Field]) -> Value {
         properties.insert(field.name.to_owned(), schema);
     }
     let mut schema = json!({ "type": "object", "properties": properties });
-    let required: Vec<&str> = fields.iter().filter(|field| field.is_required).map(|field| field.name).collect();
+    let required: Vec<&str> =
+        fields.iter().filter(|field| field.is_required).map(|field| field.name).collect();
     if !required.is_empty() {
         schema["required"] = json!(required);
     }

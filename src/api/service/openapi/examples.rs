@@ -93,7 +93,8 @@ pub(super) fn workflow_execution() -> Value {
 
 /// The execution that made [`snapshot`], ended.
 pub(super) fn ended_execution() -> Value {
-    let mut execution = execution("create_snapshot", &json!({ "include_metrics": false, "snapshot_id": "nightly" }));
+    let mut execution =
+        execution("create_snapshot", &json!({ "include_metrics": false, "snapshot_id": "nightly" }));
     execution["status"] = json!("terminated");
     execution["status_display"] = json!("completed");
     execution["started_at"] = json!("2026-03-01T02:00:00.126Z");
@@ -103,7 +104,8 @@ pub(super) fn ended_execution() -> Value {
     execution["finished_operations"] = json!(14);
     execution["done_bytes"] = json!(16138);
     execution["total_bytes"] = json!(16138);
-    execution["report"] = json!({ "sources": { "metrics": { "outcome": "skipped", "reason": "not asked for" } } });
+    execution["report"] =
+        json!({ "sources": { "metrics": { "outcome": "skipped", "reason": "not asked for" } } });
     execution
 }
 

@@ -15,12 +15,18 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("Agent.system", "The system that it runs on."),
     ("Agent.version", "Its version."),
     ("Blueprint.error", "Why it could not be read."),
-    ("Blueprint.state", "`pending`, `extracting`, `parsing`, `uploaded`, or a word that begins with `failed_` or `invalid`."),
+    (
+        "Blueprint.state",
+        "`pending`, `extracting`, `parsing`, `uploaded`, or a word that begins with `failed_` or `invalid`.",
+    ),
     ("Event.message", "The text."),
     ("Event.type", "`cloudify_event` or `cloudify_log`."),
     ("Execution.error", "Why it failed; empty where it did not."),
-    ("Execution.status", "`pending`, `queued`, `scheduled`, `started`, `cancelling`, `force_cancelling`, `kill_cancelling`, \
-                          and at the end `terminated`, `failed` or `cancelled`."),
+    (
+        "Execution.status",
+        "`pending`, `queued`, `scheduled`, `started`, `cancelling`, `force_cancelling`, `kill_cancelling`, \
+                          and at the end `terminated`, `failed` or `cancelled`.",
+    ),
     ("Execution.parameters", "What the caller asked for; never a password or a path of the server."),
     ("Node.id", "The node's name in the blueprint."),
     ("Node.type", "Its type."),
@@ -205,8 +211,17 @@ pub(super) fn json_schema(noun: &str, name: &str) -> Value {
         | ("NodeInstance", "scaling_groups")
         | (
             _,
-            "workflows" | "plugins" | "plugins_to_install" | "type_hierarchy" | "deployment_groups" | "schedules"
-            | "wheels" | "excluded_wheels" | "supported_py_versions" | "installation_state" | "unresolved_imports"
+            "workflows"
+            | "plugins"
+            | "plugins_to_install"
+            | "type_hierarchy"
+            | "deployment_groups"
+            | "schedules"
+            | "wheels"
+            | "excluded_wheels"
+            | "supported_py_versions"
+            | "installation_state"
+            | "unresolved_imports"
             | "error_causes",
         ) => json!({ "type": ["array", "null"], "items": {} }),
         _ => json!({ "type": ["object", "null"] }),

@@ -274,10 +274,21 @@ impl Operation {
         list.query(
             "_search",
             json!({ "type": "string" }),
-            &format!("Keeps the entities in which this text occurs, in any case, in {}.", search.join(" or ")),
+            &format!(
+                "Keeps the entities in which this text occurs, in any case, in {}.",
+                search.join(" or ")
+            ),
         )
-        .query("_offset", json!({ "type": "integer", "minimum": 0, "default": 0 }), "How many entities to pass over.")
-        .query("_size", json!({ "type": "integer", "minimum": 0, "default": 1000 }), "The most entities to answer.")
+        .query(
+            "_offset",
+            json!({ "type": "integer", "minimum": 0, "default": 0 }),
+            "How many entities to pass over.",
+        )
+        .query(
+            "_size",
+            json!({ "type": "integer", "minimum": 0, "default": 1000 }),
+            "The most entities to answer.",
+        )
         .fails(
             ErrorCode::BadParameters,
             "A field to sort or filter by that there is not, or a page that is no number.",
@@ -334,7 +345,12 @@ impl Operation {
     }
 
     /// Answers a file with status 200.
-    pub fn answers_file(mut self, outcome: &'static str, media_type: &'static str, can_be_partial: bool) -> Self {
+    pub fn answers_file(
+        mut self,
+        outcome: &'static str,
+        media_type: &'static str,
+        can_be_partial: bool,
+    ) -> Self {
         self.outcome = outcome;
         self.answer = Answer::File { media_type, can_be_partial, is_hashed: false };
         if can_be_partial {

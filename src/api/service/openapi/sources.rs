@@ -46,8 +46,10 @@ pub(super) fn routes() -> Vec<Route> {
     let route = Regex::new(r"\.route\(\s*web::(\w+)\(\)\s*\.to\(\s*([\w:]+)\s*\)\s*,?\s*\)").unwrap();
     let mut routes = Vec::new();
     for (file, text) in &sources {
-        let starts: Vec<(usize, String)> =
-            resource.captures_iter(text).map(|found| (found.get(0).unwrap().end(), found[1].to_owned())).collect();
+        let starts: Vec<(usize, String)> = resource
+            .captures_iter(text)
+            .map(|found| (found.get(0).unwrap().end(), found[1].to_owned()))
+            .collect();
         let mut count = 0;
         for (index, (start, path)) in starts.iter().enumerate() {
             let end = starts.get(index + 1).map_or(text.len(), |(next, _)| *next);
@@ -59,8 +61,17 @@ pub(super) fn routes() -> Vec<Route> {
             }
         }
         let written = text.matches(".to(").count() - text.matches("web::to(").count();
-        assert_eq!(count, written, "{}: a route is registered in a form that is not understood", file.display());
-        assert!(!text.contains("#[get(") && !text.contains("#[post("), "{}: a route by macro", file.display());
+        assert_eq!(
+            count,
+            written,
+            "{}: a route is registered in a form that is not understood",
+            file.display()
+        );
+        assert!(
+            !text.contains("#[get(") && !text.contains("#[post("),
+            "{}: a route by macro",
+            file.display()
+        );
     }
     routes
 }
@@ -96,7 +107,8 @@ fn placed(file: &Path, path: &str) -> (Base, String) {
 /// The permissions that the sources declare, by the names of the constants in each file.
 fn permissions(sources: &BTreeMap<PathBuf, String>) -> Vec<(PathBuf, String, (String, Option<String>))> {
     let constant =
-        Regex::new(r#"const (\w+): Permission = Permission::(\w+)\("(\w+)"(?:, (?:TenantRole::)?(\w+))?\)"#).unwrap();
+        Regex::new(r#"const (\w+): Permission = Permission::(\w+)\("(\w+)"(?:, (?:TenantRole::)?(\w+))?\)"#)
+            .unwrap();
     let mut found = Vec::new();
     for (file, text) in sources {
         for declared in constant.captures_iter(text) {
@@ -125,14 +137,19 @@ fn handler(
     let end = start + text[start..].find("\n}").expect("a function ends at the left margin");
     let comment: Vec<&str> =
         text[..start].lines().rev().skip_while(|line| !line.starts_with("///")).collect();
-    let summary = comment.iter().take_while(|line| line.starts_with("///")).last().expect("a handler has a comment");
+    let summary =
+        comment.iter().take_while(|line| line.starts_with("///")).last().expect("a handler has a comment");
     let text = text[start..end].to_owned();
     let asked = Regex::new(r"(?m)^    (?:let caller = )?auth\.allow\((\w+)\)\?;").unwrap();
     let permission = asked.captures(&text).map(|asked| {
         let known = |same_file: bool| {
             constants.iter().find(|(of, constant, _)| *constant == asked[1] && (!same_file || *of == file))
         };
-        known(true).or_else(|| known(false)).unwrap_or_else(|| panic!("no permission {}", &asked[1])).2.clone()
+        known(true)
+            .or_else(|| known(false))
+            .unwrap_or_else(|| panic!("no permission {}", &asked[1]))
+            .2
+            .clone()
     });
     Handler { summary: summary.trim_start_matches('/').trim().to_owned(), text, permission }
 }

@@ -81,15 +81,17 @@ fn the_status_of_success_is_that_of_the_handlers() {
     let mut wrong = Vec::new();
     for (operation, route) in pairs() {
         let text = &route.handler.text;
-        let expected = match (text.contains("HttpResponse::Created()"), text.contains("HttpResponse::Found()")) {
-            (true, _) => 201,
-            (_, true) => 302,
-            _ => 200,
-        };
+        let expected =
+            match (text.contains("HttpResponse::Created()"), text.contains("HttpResponse::Found()")) {
+                (true, _) => 201,
+                (_, true) => 302,
+                _ => 200,
+            };
         if operation.status != expected {
             wrong.push(format!("{} {}: {expected}, not {}", route.method, route.path, operation.status));
         }
-        let is_file = text.contains("FileBody") || text.contains("transfer::send") || text.contains("octet-stream");
+        let is_file =
+            text.contains("FileBody") || text.contains("transfer::send") || text.contains("octet-stream");
         let is_described = matches!(operation.answer, Answer::File { .. } | Answer::Headers);
         if is_file && !is_described {
             wrong.push(format!("{} {}: answers a file", route.method, route.path));
@@ -183,12 +185,19 @@ fn references_of_the_document_lead_somewhere() {
 
 #[test]
 fn the_page_needs_nothing_but_itself() {
-    for text in [
-        include_str!("../docs/page.html"),
-        include_str!("../docs/app.js"),
-        include_str!("../docs/style.css"),
-    ] {
-        for forbidden in ["http://", "https://", "innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "localStorage", "@import"] {
+    for text in
+        [include_str!("../docs/page.html"), include_str!("../docs/app.js"), include_str!("../docs/style.css")]
+    {
+        for forbidden in [
+            "http://",
+            "https://",
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "eval(",
+            "localStorage",
+            "@import",
+        ] {
             assert!(!text.contains(forbidden), "the page contains `{forbidden}`");
         }
     }

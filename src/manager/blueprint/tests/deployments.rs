@@ -6,10 +6,7 @@ use super::super::{DeploymentError, evaluate_outputs, is_workflow_available, pla
 use super::{counting, deploy, given, node, read, shop, shop_deployment};
 
 fn of<'a>(instances: &'a [Value], node: &str) -> Vec<&'a Value> {
-    instances
-        .iter()
-        .filter(|instance| instance["node_id"] == node)
-        .collect()
+    instances.iter().filter(|instance| instance["node_id"] == node).collect()
 }
 
 fn refusal(inputs: Value) -> DeploymentError {
@@ -34,12 +31,7 @@ fn missing_and_unknown_inputs_are_all_named() {
     );
     assert_eq!(missing.code(), "missing_required_deployment_input_error");
     let unknown = refusal(json!({"image": "a", "colour": 1, "shape": 2}));
-    assert!(
-        unknown
-            .to_string()
-            .starts_with("Unknown inputs ['colour', 'shape'] specified"),
-        "{unknown}"
-    );
+    assert!(unknown.to_string().starts_with("Unknown inputs ['colour', 'shape'] specified"), "{unknown}");
     assert_eq!(unknown.code(), "unknown_deployment_input_error");
 }
 
@@ -70,22 +62,11 @@ fn every_constraint_accepts_and_refuses() {
         ("pattern: '^[a-z]+$'", json!("abc"), json!("a1")),
         ("pattern: 'ab'", json!("abc"), json!("xab")),
     ] {
-        let blueprint = read(&format!(
-            "inputs: {{a: {{constraints: [{{{constraint}}}]}}}}"
-        ))
-        .unwrap();
-        let plan = |value: &Value| {
-            plan_deployment(
-                &blueprint.plan,
-                &given(json!({"a": value})),
-                &mut counting(),
-            )
-        };
+        let blueprint = read(&format!("inputs: {{a: {{constraints: [{{{constraint}}}]}}}}")).unwrap();
+        let plan =
+            |value: &Value| plan_deployment(&blueprint.plan, &given(json!({"a": value})), &mut counting());
         assert!(plan(&good).is_ok(), "{constraint}");
-        assert!(
-            matches!(plan(&bad), Err(DeploymentError::Constraint { .. })),
-            "{constraint}"
-        );
+        assert!(matches!(plan(&bad), Err(DeploymentError::Constraint { .. })), "{constraint}");
     }
 }
 
@@ -96,24 +77,12 @@ fn functions_are_resolved_where_they_can_be() {
     assert_eq!(app["properties"]["image"], "ubuntu");
     assert_eq!(app["properties"]["title"], "shop-small");
     assert_eq!(plan.capabilities["title"]["value"], "shop-small");
-    assert_eq!(
-        plan.outputs["address"]["value"],
-        json!({"get_attribute": ["db", "address"]})
-    );
+    assert_eq!(plan.outputs["address"]["value"], json!({"get_attribute": ["db", "address"]}));
     let start = &app["operations"]["cloudify.interfaces.lifecycle.start"];
-    assert_eq!(
-        start["inputs"]["address"],
-        json!({"get_attribute": ["host", "ip"]})
-    );
+    assert_eq!(start["inputs"]["address"], json!({"get_attribute": ["host", "ip"]}));
     assert_eq!(start["has_intrinsic_functions"], true);
-    assert_eq!(
-        app["operations"]["cloudify.interfaces.lifecycle.stop"]["has_intrinsic_functions"],
-        false
-    );
-    assert_eq!(
-        node(&plan.nodes, "db")["properties"]["resource_id"],
-        json!({"get_secret": "db_id"})
-    );
+    assert_eq!(app["operations"]["cloudify.interfaces.lifecycle.stop"]["has_intrinsic_functions"], false);
+    assert_eq!(node(&plan.nodes, "db")["properties"]["resource_id"], json!({"get_secret": "db_id"}));
 }
 
 #[test]
@@ -134,11 +103,7 @@ outputs:
     )
     .unwrap();
     let plan = deploy(&blueprint, json!({}));
-    let values: Vec<Value> = plan
-        .outputs
-        .values()
-        .map(|output| output["value"].clone())
-        .collect();
+    let values: Vec<Value> = plan.outputs.values().map(|output| output["value"].clone()).collect();
     assert_eq!(
         Value::Array(values),
         json!(["y", "n1True['x', 'y']", {"concat": ["n", {"get_secret": "s"}]}, {"x": 1, "y": 2}, "ABC", "b", 2, "bba"])
@@ -148,24 +113,17 @@ outputs:
 #[test]
 fn functions_that_never_end_or_explode_are_refused() {
     let root = |properties: &str| {
-        format!(
-            "node_types: {{t: {{properties: {{{}}}}}}}\nnode_templates: {{n: {{type: t}}}}",
-            properties
-        )
+        format!("node_types: {{t: {{properties: {{{}}}}}}}\nnode_templates: {{n: {{type: t}}}}", properties)
     };
-    let endless =
-        root("a: {default: {get_property: [SELF, b]}}, b: {default: {get_property: [SELF, a]}}");
+    let endless = root("a: {default: {get_property: [SELF, b]}}, b: {default: {get_property: [SELF, a]}}");
     let mut doubling = String::from("p0: {default: xxxxxxxx}");
     for level in 1..40 {
         let below = format!("{{get_property: [SELF, p{}]}}", level - 1);
-        doubling.push_str(&format!(
-            ", p{level}: {{default: {{concat: [{below}, {below}]}}}}"
-        ));
+        doubling.push_str(&format!(", p{level}: {{default: {{concat: [{below}, {below}]}}}}"));
     }
     for text in [endless, root(&doubling)] {
         let blueprint = read(&text).unwrap();
-        let error =
-            plan_deployment(&blueprint.plan, &given(json!({})), &mut counting()).unwrap_err();
+        let error = plan_deployment(&blueprint.plan, &given(json!({})), &mut counting()).unwrap_err();
         assert!(matches!(error, DeploymentError::Function { .. }), "{error}");
     }
 }
@@ -176,25 +134,16 @@ fn contained_nodes_multiply_and_others_are_linked_with_all() {
     let instances = &plan.node_instances;
     let hosts = of(instances, "host");
     let apps = of(instances, "app");
-    assert_eq!(
-        (hosts.len(), apps.len(), of(instances, "net").len()),
-        (2, 2, 1)
-    );
+    assert_eq!((hosts.len(), apps.len(), of(instances, "net").len()), (2, 2, 1));
     for (host, app) in hosts.iter().zip(&apps) {
         assert_eq!(app["relationships"][0]["target_id"], host["id"]);
         assert_eq!(app["host_id"], host["id"]);
-        assert_eq!(
-            app["relationships"][1]["target_id"],
-            of(instances, "db")[0]["id"]
-        );
+        assert_eq!(app["relationships"][1]["target_id"], of(instances, "db")[0]["id"]);
         assert_eq!(host["scaling_groups"][0]["name"], "front");
         assert_eq!(host["state"], "uninitialized");
     }
     assert_eq!(hosts[0]["scaling_groups"], hosts[1]["scaling_groups"]);
-    assert_eq!(
-        (&hosts[0]["index"], &hosts[1]["index"]),
-        (&json!(1), &json!(2))
-    );
+    assert_eq!((&hosts[0]["index"], &hosts[1]["index"]), (&json!(1), &json!(2)));
     assert_eq!(node(&plan.nodes, "host")["number_of_instances"], 2);
 }
 
@@ -226,13 +175,7 @@ policies: {p: {type: cloudify.policies.scaling, properties: {default_instances: 
         assert_eq!(b["relationships"][1]["target_id"], a["id"]);
         assert_eq!(b["scaling_groups"], a["scaling_groups"]);
     }
-    assert_eq!(
-        of(&plan.node_instances, "one")[0]["relationships"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(of(&plan.node_instances, "one")[0]["relationships"].as_array().unwrap().len(), 1);
 }
 
 #[test]
@@ -243,20 +186,14 @@ fn ids_that_are_taken_are_asked_for_again() {
         format!("{name}_{}", count / 3)
     };
     let plan = plan_deployment(&shop().plan, &given(json!({"image": "a"})), &mut ids).unwrap();
-    let ids: std::collections::HashSet<&Value> =
-        plan.node_instances.iter().map(|one| &one["id"]).collect();
+    let ids: std::collections::HashSet<&Value> = plan.node_instances.iter().map(|one| &one["id"]).collect();
     assert_eq!(ids.len(), plan.node_instances.len());
 }
 
 #[test]
 fn too_many_instances_are_refused() {
     let text = "node_templates: {a: {type: cloudify.nodes.Root, instances: {deploy: 4000000000}}}";
-    let error = plan_deployment(
-        &read(text).unwrap().plan,
-        &given(json!({})),
-        &mut counting(),
-    )
-    .unwrap_err();
+    let error = plan_deployment(&read(text).unwrap().plan, &given(json!({})), &mut counting()).unwrap_err();
     assert!(error.to_string().contains("10000 instances"), "{error}");
 }
 
@@ -290,25 +227,14 @@ fn outputs_look_attributes_up_and_keep_secrets_closed() {
 #[test]
 fn workflows_are_available_by_the_state_of_the_instances() {
     let plan = shop_deployment();
-    let available = |name: &str| {
-        plan.workflows
-            .iter()
-            .find(|one| one["name"] == name)
-            .unwrap()["is_available"]
-            .clone()
-    };
+    let available =
+        |name: &str| plan.workflows.iter().find(|one| one["name"] == name).unwrap()["is_available"].clone();
     assert_eq!(
-        (
-            available("install"),
-            available("uninstall"),
-            available("ping")
-        ),
+        (available("install"), available("uninstall"), available("ping")),
         (json!(true), json!(false), json!(true))
     );
     let mut instances = plan.node_instances.clone();
-    instances
-        .iter_mut()
-        .for_each(|one| one["state"] = json!("started"));
+    instances.iter_mut().for_each(|one| one["state"] = json!("started"));
     let rules = json!({"node_instances_active": ["all"], "node_types_required": ["cloudify.nodes.Compute"]});
     assert!(is_workflow_available(&rules, &plan.nodes, &instances));
     assert!(!is_workflow_available(&rules, &[], &instances));

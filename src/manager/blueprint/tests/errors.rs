@@ -23,14 +23,8 @@ fn refusals_name_file_section_and_value() {
             &["`blueprint.yaml`", "node_templates", "`a`", "`my.Nothing`"][..],
         ),
         ("node_templates: {a: {}}", &["`a`", "no `type`"]),
-        (
-            "node_templates: {a: {type: cloudify.nodes.Root, colour: red}}",
-            &["`colour`", "known are type"],
-        ),
-        (
-            "node_templates: {a: {type: cloudify.nodes.Root, properties: {x: 1}}}",
-            &["`a`", "no property `x`"],
-        ),
+        ("node_templates: {a: {type: cloudify.nodes.Root, colour: red}}", &["`colour`", "known are type"]),
+        ("node_templates: {a: {type: cloudify.nodes.Root, properties: {x: 1}}}", &["`a`", "no property `x`"]),
         (
             "node_templates: {a: {type: cloudify.nodes.Root, relationships: [{type: cloudify.relationships.depends_on, target: b}]}}",
             &["a.relationships", "`b`", "not defined"],
@@ -39,67 +33,22 @@ fn refusals_name_file_section_and_value() {
             "node_templates: {a: {type: cloudify.nodes.Root, relationships: [{type: my.link, target: b}]}, b: {type: cloudify.nodes.Root}}",
             &["`my.link`", "`relationships`"],
         ),
-        (
-            "colours: {}",
-            &["`blueprint.yaml`", "colours", "no such section"],
-        ),
-        (
-            "node_types: {a: {derived_from: b}, b: {derived_from: a}}",
-            &["node_types", "derived from itself"],
-        ),
-        (
-            "node_types: {a: {derived_from: nothing}}",
-            &["node_types", "`a`", "`nothing`"],
-        ),
-        (
-            "data_types: {a: {properties: {x: {type: a}}}}",
-            &["data_types", "contains itself"],
-        ),
-        (
-            "inputs: {a: {type: colour}}",
-            &["inputs", "`a`", "`colour`"],
-        ),
-        (
-            "inputs: {a: {type: integer, default: text}}",
-            &["`a`", "`integer`", "text"],
-        ),
-        (
-            "inputs: {a: {default: 3, constraints: [{less_than: 3}]}}",
-            &["inputs", "`a`", "`less_than`"],
-        ),
+        ("colours: {}", &["`blueprint.yaml`", "colours", "no such section"]),
+        ("node_types: {a: {derived_from: b}, b: {derived_from: a}}", &["node_types", "derived from itself"]),
+        ("node_types: {a: {derived_from: nothing}}", &["node_types", "`a`", "`nothing`"]),
+        ("data_types: {a: {properties: {x: {type: a}}}}", &["data_types", "contains itself"]),
+        ("inputs: {a: {type: colour}}", &["inputs", "`a`", "`colour`"]),
+        ("inputs: {a: {type: integer, default: text}}", &["`a`", "`integer`", "text"]),
+        ("inputs: {a: {default: 3, constraints: [{less_than: 3}]}}", &["inputs", "`a`", "`less_than`"]),
         ("inputs: {a: {constraints: [{larger: 3}]}}", &["`larger`"]),
-        (
-            "outputs: {a: {description: none}}",
-            &["outputs", "`a`", "no `value`"],
-        ),
-        (
-            "outputs: {a: {value: {get_input: b}}}",
-            &["inputs", "`b`", "`get_input`"],
-        ),
-        (
-            "workflows: {a: nothing.at.all}",
-            &["workflows", "`a`", "`nothing.at.all`"],
-        ),
-        (
-            "plugins: {a: {executor: moon}}",
-            &["plugins", "`a`", "`moon`"],
-        ),
-        (
-            "plugins: {a: {executor: host_agent}}",
-            &["plugins", "`source`"],
-        ),
-        (
-            "groups: {a: {members: [nobody]}}",
-            &["groups", "`a`", "nobody"],
-        ),
-        (
-            "policies: {a: {type: cloudify.policies.scaling, targets: [b]}}",
-            &["policies", "`a`", "\"b\""],
-        ),
-        (
-            "blueprint_labels: {a: {values: [{get_input: b}]}}",
-            &["blueprint_labels", "`a`"],
-        ),
+        ("outputs: {a: {description: none}}", &["outputs", "`a`", "no `value`"]),
+        ("outputs: {a: {value: {get_input: b}}}", &["inputs", "`b`", "`get_input`"]),
+        ("workflows: {a: nothing.at.all}", &["workflows", "`a`", "`nothing.at.all`"]),
+        ("plugins: {a: {executor: moon}}", &["plugins", "`a`", "`moon`"]),
+        ("plugins: {a: {executor: host_agent}}", &["plugins", "`source`"]),
+        ("groups: {a: {members: [nobody]}}", &["groups", "`a`", "nobody"]),
+        ("policies: {a: {type: cloudify.policies.scaling, targets: [b]}}", &["policies", "`a`", "\"b\""]),
+        ("blueprint_labels: {a: {values: [{get_input: b}]}}", &["blueprint_labels", "`a`"]),
         (
             "node_templates: {a: {type: cloudify.nodes.Root, capabilities: {scalable: {properties: {default_instances: 3, max_instances: 2}}}}}",
             &["`default_instances` (3)", "`max_instances` (2)"],
@@ -116,12 +65,7 @@ fn a_cycle_of_relationships_is_refused() {
             "{{type: cloudify.nodes.Root, relationships: [{{type: cloudify.relationships.depends_on, target: {target}}}]}}"
         )
     };
-    let text = format!(
-        "node_templates: {{a: {}, b: {}, c: {}}}",
-        link("b"),
-        link("c"),
-        link("a")
-    );
+    let text = format!("node_templates: {{a: {}, b: {}, c: {}}}", link("b"), link("c"), link("a"));
     assert_says(&refusal(&text), &["cycle", "`a`", "`b`", "`c`"]);
 }
 
@@ -138,11 +82,7 @@ node_templates: {a: {type: cloudify.nodes.Root, interfaces: {cloudify.interfaces
 fn versions_are_checked() {
     for (main, part, words) in [
         ("inputs: {}", "", "must name its version"),
-        (
-            "tosca_definitions_version: cloudify_dsl_1_9",
-            "",
-            "cloudify_dsl_1_9",
-        ),
+        ("tosca_definitions_version: cloudify_dsl_1_9", "", "cloudify_dsl_1_9"),
         ("tosca_definitions_version: 1", "", "unexpected version 1"),
         (
             "tosca_definitions_version: cloudify_dsl_1_2\nimports: [part.yaml]",
@@ -159,10 +99,7 @@ fn versions_are_checked() {
 #[test]
 fn a_definition_in_two_files_names_both() {
     let main = "tosca_definitions_version: cloudify_dsl_1_3\nimports: [part.yaml]\ninputs: {a: {default: 1}}";
-    let files = files(&[
-        ("main.yaml", main),
-        ("part.yaml", "inputs: {a: {default: 2}}"),
-    ]);
+    let files = files(&[("main.yaml", main), ("part.yaml", "inputs: {a: {default: 2}}")]);
     let message = parse(&files, "main.yaml").unwrap_err().to_string();
     assert_says(&message, &["inputs `a`", "`main.yaml`", "`part.yaml`"]);
 }
@@ -171,14 +108,9 @@ fn a_definition_in_two_files_names_both() {
 fn imports_that_lead_nowhere_are_refused() {
     let message = |import: &str| {
         let text = format!("tosca_definitions_version: cloudify_dsl_1_3\nimports: ['{import}']");
-        parse(&files(&[("main.yaml", &text)]), "main.yaml")
-            .unwrap_err()
-            .to_string()
+        parse(&files(&[("main.yaml", &text)]), "main.yaml").unwrap_err().to_string()
     };
-    assert_says(
-        &message("gone.yaml"),
-        &["`gone.yaml`", "`main.yaml`", "no such file"],
-    );
+    assert_says(&message("gone.yaml"), &["`gone.yaml`", "`main.yaml`", "no such file"]);
     assert_says(&message("../../etc/passwd"), &["no such file"]);
     assert_says(&message("blueprint:base"), &["namespace"]);
     assert_says(&message("ns--cloudify/types/types.yaml"), &["namespace"]);
@@ -191,10 +123,7 @@ fn imports_that_lead_nowhere_are_refused() {
 fn inheritance_cannot_blow_a_plan_up() {
     let mut text = String::from("node_types:\n  t:\n    properties:\n");
     for property in 0..2000 {
-        text.push_str(&format!(
-            "      p{property}: {{default: {}}}\n",
-            "x".repeat(200)
-        ));
+        text.push_str(&format!("      p{property}: {{default: {}}}\n", "x".repeat(200)));
     }
     text.push_str("node_templates:\n");
     for node in 0..2000 {

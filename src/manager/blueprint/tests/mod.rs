@@ -13,27 +13,16 @@ use super::{Blueprint, BlueprintError, BlueprintFiles, DeploymentPlan, parse, pl
 
 /// Files out of names and texts.
 fn files(texts: &[(&str, &str)]) -> BlueprintFiles {
-    let yaml = texts
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let yaml = texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
     BlueprintFiles::new(yaml, [])
 }
 
 /// The shop under `fixtures/blueprints`, with the script that it refers to.
 fn shop_files() -> BlueprintFiles {
     let yaml = [
-        (
-            "shop.yaml",
-            include_str!("../../../../fixtures/blueprints/shop.yaml"),
-        ),
-        (
-            "parts/web.yaml",
-            include_str!("../../../../fixtures/blueprints/parts/web.yaml"),
-        ),
-        (
-            "parts/more.yaml",
-            include_str!("../../../../fixtures/blueprints/parts/more.yaml"),
-        ),
+        ("shop.yaml", include_str!("../../../../fixtures/blueprints/shop.yaml")),
+        ("parts/web.yaml", include_str!("../../../../fixtures/blueprints/parts/web.yaml")),
+        ("parts/more.yaml", include_str!("../../../../fixtures/blueprints/parts/more.yaml")),
     ];
     BlueprintFiles::new(
         yaml.map(|(name, text)| (name.to_owned(), text.to_owned())),
@@ -47,12 +36,8 @@ fn shop() -> Blueprint {
 
 /// Reads a blueprint of one file, which begins with version and basic types.
 fn read(rest: &str) -> Result<Blueprint, BlueprintError> {
-    let head =
-        "tosca_definitions_version: cloudify_dsl_1_4\nimports: [cloudify/types/types.yaml]\n";
-    parse(
-        &files(&[("blueprint.yaml", &format!("{head}{rest}"))]),
-        "blueprint.yaml",
-    )
+    let head = "tosca_definitions_version: cloudify_dsl_1_4\nimports: [cloudify/types/types.yaml]\n";
+    parse(&files(&[("blueprint.yaml", &format!("{head}{rest}"))]), "blueprint.yaml")
 }
 
 /// The node `id` of a plan.

@@ -53,23 +53,14 @@ fn a_node_inherits_types_properties_and_operations_over_several_files() {
             "shop.nodes.App"
         ])
     );
-    assert_eq!(
-        app["properties"]["limits"],
-        json!({"cpu": 1, "memory": 256})
-    );
+    assert_eq!(app["properties"]["limits"], json!({"cpu": 1, "memory": 256}));
     assert_eq!(app["properties"]["verbose"], true);
     assert_eq!(app["host_id"], "host");
     let create = &app["operations"]["cloudify.interfaces.lifecycle.create"];
     assert_eq!(create["plugin"], "script");
     assert_eq!(create["executor"], "auto");
-    assert_eq!(
-        create["inputs"],
-        json!({"script_path": "scripts/create.sh"})
-    );
-    assert_eq!(
-        app["operations"]["cloudify.interfaces.lifecycle.stop"]["operation"],
-        "tasks.stop"
-    );
+    assert_eq!(create["inputs"], json!({"script_path": "scripts/create.sh"}));
+    assert_eq!(app["operations"]["cloudify.interfaces.lifecycle.stop"]["operation"], "tasks.stop");
     // `create` is in two interfaces, `configure` in one.
     assert!(app["operations"].get("create").is_none());
     assert!(app["operations"].get("configure").is_some());
@@ -81,18 +72,10 @@ fn a_node_inherits_types_properties_and_operations_over_several_files() {
 fn plugins_are_listed_where_they_run() {
     let plan = shop().plan;
     let names = |section: &str| -> Vec<Value> {
-        plan[section]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|plugin| plugin["name"].clone())
-            .collect()
+        plan[section].as_array().unwrap().iter().map(|plugin| plugin["name"].clone()).collect()
     };
     assert_eq!(names("deployment_plugins_to_install"), ["agent", "tools"]);
-    assert_eq!(
-        names("workflow_plugins_to_install"),
-        ["tools", "default_workflows"]
-    );
+    assert_eq!(names("workflow_plugins_to_install"), ["tools", "default_workflows"]);
     assert_eq!(names("host_agent_plugins_to_install"), ["agent"]);
 }
 
@@ -100,10 +83,7 @@ fn plugins_are_listed_where_they_run() {
 fn secrets_labels_and_description_are_reported() {
     let blueprint = shop();
     assert_eq!(blueprint.description.as_deref(), Some("a small shop"));
-    assert_eq!(
-        blueprint.requirements,
-        json!({"parent_capabilities": [], "secrets": ["db_id"]})
-    );
+    assert_eq!(blueprint.requirements, json!({"parent_capabilities": [], "secrets": ["db_id"]}));
     assert_eq!(blueprint.labels["team"], json!({"values": ["shop"]}));
     assert!(blueprint.unresolved_imports.is_empty());
 }
@@ -142,49 +122,31 @@ node_templates:
     let blueprint = parse(&files(&[("blueprint.yaml", text)]), "blueprint.yaml").unwrap();
     assert_eq!(
         blueprint.unresolved_imports,
-        [
-            "plugin:cloudify-aws-plugin",
-            "https://example.com/more.yaml",
-            "other--blueprint:base"
-        ]
+        ["plugin:cloudify-aws-plugin", "https://example.com/more.yaml", "other--blueprint:base"]
     );
     let bucket = node(nodes(&blueprint), "bucket");
-    assert_eq!(
-        bucket["type_hierarchy"],
-        json!(["cloudify.nodes.aws.s3.Bucket", "my.Bucket"])
-    );
+    assert_eq!(bucket["type_hierarchy"], json!(["cloudify.nodes.aws.s3.Bucket", "my.Bucket"]));
     assert_eq!(bucket["operations"]["create"]["plugin"], "aws");
-    assert_eq!(
-        blueprint.plan["namespaces_mapping"],
-        json!({"other": "base"})
-    );
+    assert_eq!(blueprint.plan["namespaces_mapping"], json!({"other": "base"}));
 }
 
 #[test]
 fn files_that_import_each_other_are_read_once() {
-    let one = "tosca_definitions_version: cloudify_dsl_1_3\nimports: [sub/two.yaml]\ninputs: {a: {default: 1}}\n";
+    let one =
+        "tosca_definitions_version: cloudify_dsl_1_3\nimports: [sub/two.yaml]\ninputs: {a: {default: 1}}\n";
     let two = "imports: [../one.yaml, three.yaml]\ninputs: {b: {default: 2}}\n";
     let three = "imports: [sub/two.yaml]\ninputs: {c: {default: 3}}\n";
-    let blueprint = parse(
-        &files(&[
-            ("one.yaml", one),
-            ("sub/two.yaml", two),
-            ("sub/three.yaml", three),
-        ]),
-        "one.yaml",
-    )
-    .unwrap();
-    let inputs: Vec<&String> = blueprint.plan["inputs"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .collect();
+    let blueprint =
+        parse(&files(&[("one.yaml", one), ("sub/two.yaml", two), ("sub/three.yaml", three)]), "one.yaml")
+            .unwrap();
+    let inputs: Vec<&String> = blueprint.plan["inputs"].as_object().unwrap().keys().collect();
     assert_eq!(inputs, ["a", "b", "c"]);
 }
 
 #[test]
 fn a_namespace_prefixes_names_and_the_references_to_them() {
-    let main = "tosca_definitions_version: cloudify_dsl_1_3\nimports: [cloudify/types/types.yaml, db--db.yaml]\n";
+    let main =
+        "tosca_definitions_version: cloudify_dsl_1_3\nimports: [cloudify/types/types.yaml, db--db.yaml]\n";
     let db = "
 imports: [cloudify/types/types.yaml]
 inputs: {size: {default: 1}}
@@ -199,14 +161,8 @@ outputs: {size: {value: {get_property: [store, size]}}}
     let blueprint = parse(&files(&[("b.yaml", main), ("db.yaml", db)]), "b.yaml").unwrap();
     let store = node(nodes(&blueprint), "db--store");
     assert_eq!(store["type"], "db--my.Db");
-    assert_eq!(
-        store["properties"]["size"],
-        json!({"get_input": "db--size"})
-    );
-    assert_eq!(
-        node(nodes(&blueprint), "db--user")["relationships"][0]["target_id"],
-        "db--store"
-    );
+    assert_eq!(store["properties"]["size"], json!({"get_input": "db--size"}));
+    assert_eq!(node(nodes(&blueprint), "db--user")["relationships"][0]["target_id"], "db--store");
     assert_eq!(
         blueprint.plan["outputs"]["db--size"]["value"],
         json!({"get_property": ["db--store", "size"]})
@@ -223,8 +179,7 @@ node_templates:
 ",
     )
     .unwrap();
-    let scale =
-        |id: &str| node(nodes(&blueprint), id)["capabilities"]["scalable"]["properties"].clone();
+    let scale = |id: &str| node(nodes(&blueprint), id)["capabilities"]["scalable"]["properties"].clone();
     let expected = |count: u64| {
         json!({"min_instances": 0, "max_instances": -1, "default_instances": count,
                "current_instances": count, "planned_instances": count})
@@ -238,14 +193,8 @@ fn the_basic_types_are_a_valid_blueprint() {
     let blueprint = read("").unwrap();
     assert_eq!(blueprint.plan["workflows"].as_object().unwrap().len(), 15);
     let uninstall = &blueprint.plan["workflows"]["uninstall"];
-    assert_eq!(
-        uninstall["operation"],
-        "cloudify.plugins.workflows.uninstall"
-    );
-    assert_eq!(
-        uninstall["availability_rules"],
-        json!({"node_instances_active": ["all", "partial"]})
-    );
+    assert_eq!(uninstall["operation"], "cloudify.plugins.workflows.uninstall");
+    assert_eq!(uninstall["availability_rules"], json!({"node_instances_active": ["all", "partial"]}));
 }
 
 #[test]

@@ -46,25 +46,15 @@ fn plain_scalars_follow_yaml_1_1() {
         ("\"0755\"", json!("0755")),
         ("!!str 12", json!("12")),
         ("!!int '12'", json!(12)),
-        (
-            "18446744073709551615",
-            json!(18_446_744_073_709_551_615_u64),
-        ),
+        ("18446744073709551615", json!(18_446_744_073_709_551_615_u64)),
     ] {
-        assert_eq!(
-            load(&format!("a: {text}")).unwrap(),
-            json!({"a": expected}),
-            "{text}"
-        );
+        assert_eq!(load(&format!("a: {text}")).unwrap(), json!({"a": expected}), "{text}");
     }
 }
 
 #[test]
 fn keys_become_text_and_the_last_of_equals_wins() {
-    assert_eq!(
-        load("80: a\ntrue: b\nx: 1\nx: 2").unwrap(),
-        json!({"80": "a", "true": "b", "x": 2})
-    );
+    assert_eq!(load("80: a\ntrue: b\nx: 1\nx: 2").unwrap(), json!({"80": "a", "true": "b", "x": 2}));
 }
 
 #[test]
@@ -80,25 +70,15 @@ fn an_alias_bomb_is_refused_with_a_clear_word() {
     let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let alias = format!("*a{}", level - 1);
-        text.push_str(&format!(
-            "a{level}: &a{level} [{}]\n",
-            vec![alias; 10].join(", ")
-        ));
+        text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![alias; 10].join(", ")));
     }
     let message = load(&text).unwrap_err().to_string();
-    assert!(
-        message.contains("aliases of aliases") && message.contains("`a.yaml`"),
-        "{message}"
-    );
+    assert!(message.contains("aliases of aliases") && message.contains("`a.yaml`"), "{message}");
 }
 
 #[test]
 fn an_alias_of_a_long_text_counts_its_length() {
-    let text = format!(
-        "a: &a {}\nb: [{}]",
-        "x".repeat(10_000),
-        vec!["*a"; 1000].join(", ")
-    );
+    let text = format!("a: &a {}\nb: [{}]", "x".repeat(10_000), vec!["*a"; 1000].join(", "));
     assert!(load(&text).is_err());
 }
 
@@ -109,32 +89,19 @@ fn deep_nesting_and_loops_are_refused() {
     let message = load(&nested(100)).unwrap_err().to_string();
     assert!(message.contains("nested deeper"), "{message}");
     assert!(load(&nested(50_000)).is_err());
-    assert!(
-        load("a: &a [*a]")
-            .unwrap_err()
-            .to_string()
-            .contains("contains it")
-    );
+    assert!(load("a: &a [*a]").unwrap_err().to_string().contains("contains it"));
 }
 
 #[test]
 fn what_is_no_yaml_names_the_line() {
-    for (text, line) in [
-        ("a: 1\nb: [", 2),
-        ("a: *nobody", 1),
-        ("a: !!python/object:os.system x", 1),
-        ("a: 1\n---\nb: 2", 0),
-    ] {
+    for (text, line) in
+        [("a: 1\nb: [", 2), ("a: *nobody", 1), ("a: !!python/object:os.system x", 1), ("a: 1\n---\nb: 2", 0)]
+    {
         let message = load(text).unwrap_err().to_string();
         assert!(message.contains("`a.yaml`"), "{message}");
         assert!(line == 0 || message.contains("line "), "{message}");
     }
-    assert!(
-        load("a: 99999999999999999999")
-            .unwrap_err()
-            .to_string()
-            .contains("too large")
-    );
+    assert!(load("a: 99999999999999999999").unwrap_err().to_string().contains("too large"));
 }
 
 #[test]

@@ -44,7 +44,8 @@ pub(super) fn widening(call: Operation, outcome: &'static str, noun: &str, examp
     example["resource_availability"] = json!("global");
     call.takes(
         vec![
-            choice("visibility", &["tenant", "global"], "Who is to see it; `global` needs a sys_admin.").required(),
+            choice("visibility", &["tenant", "global"], "Who is to see it; `global` needs a sys_admin.")
+                .required(),
         ],
         json!({ "visibility": "global" }),
     )

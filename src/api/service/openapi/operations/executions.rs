@@ -131,7 +131,11 @@ fn events() -> Operation {
         .of_all_tenants()
         .query("from_datetime", moment(), "The earliest time.")
         .query("to_datetime", moment(), "The latest time.")
-        .query("message", json!({ "type": "string" }), "A text that has to occur in the message, `%` for anything.")
+        .query(
+            "message",
+            json!({ "type": "string" }),
+            "A text that has to occur in the message, `%` for anything.",
+        )
         .query("include_logs", json!({ "type": "string" }), "Has no effect; `type` chooses.")
         .answers_page("Event", event())
 }

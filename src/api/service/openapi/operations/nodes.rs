@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use crate::api::ErrorCode;
-use crate::api::cloudify::permissions::{NODE_INSTANCE_GET, NODE_INSTANCE_LIST, NODE_INSTANCE_UPDATE, NODE_LIST};
+use crate::api::cloudify::permissions::{
+    NODE_INSTANCE_GET, NODE_INSTANCE_LIST, NODE_INSTANCE_UPDATE, NODE_LIST,
+};
 use crate::manager::{NODE_INSTANCES, NODES};
 
 use super::super::examples::{node, node_instance};

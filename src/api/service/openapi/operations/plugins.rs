@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use crate::api::ErrorCode;
-use crate::api::cloudify::permissions::{PLUGIN_DELETE, PLUGIN_DOWNLOAD, PLUGIN_GET, PLUGIN_LIST, PLUGIN_UPLOAD};
+use crate::api::cloudify::permissions::{
+    PLUGIN_DELETE, PLUGIN_DOWNLOAD, PLUGIN_GET, PLUGIN_LIST, PLUGIN_UPLOAD,
+};
 use crate::manager::PLUGINS;
 
 use super::super::examples::plugin;
@@ -91,12 +93,16 @@ fn delete() -> Operation {
 }
 
 fn download() -> Operation {
-    call(Get, "/plugins/{id}/archive", "Download a plugin's wagon, or with `full_archive` all that was uploaded.")
-        .needs(PLUGIN_DOWNLOAD)
-        .of(ID, EXAMPLE)
-        .flag("full_archive", "Whether all that was uploaded is answered.")
-        .finds(NOT_FOUND)
-        .answers_file("The wagon, or a zip.", "application/octet-stream", true)
+    call(
+        Get,
+        "/plugins/{id}/archive",
+        "Download a plugin's wagon, or with `full_archive` all that was uploaded.",
+    )
+    .needs(PLUGIN_DOWNLOAD)
+    .of(ID, EXAMPLE)
+    .flag("full_archive", "Whether all that was uploaded is answered.")
+    .finds(NOT_FOUND)
+    .answers_file("The wagon, or a zip.", "application/octet-stream", true)
 }
 
 fn set_visibility() -> Operation {

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::api::ErrorCode;
-use crate::api::cloudify::permissions::{SECRET_CREATE, SECRET_DELETE, SECRET_GET, SECRET_LIST, SECRET_UPDATE};
+use crate::api::cloudify::permissions::{
+    SECRET_CREATE, SECRET_DELETE, SECRET_GET, SECRET_LIST, SECRET_UPDATE,
+};
 use crate::manager::SECRETS;
 
 use super::super::examples::secret;

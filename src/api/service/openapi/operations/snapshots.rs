@@ -18,7 +18,18 @@ pub(super) fn group() -> Group {
     Group {
         tag: "Snapshots",
         about: "The state of the whole manager at a time, kept as a zip archive: made, restored, uploaded, downloaded.",
-        operations: vec![list(), get(), create(), update(), delete(), restore(), download(), head(), upload(), status()],
+        operations: vec![
+            list(),
+            get(),
+            create(),
+            update(),
+            delete(),
+            restore(),
+            download(),
+            head(),
+            upload(),
+            status(),
+        ],
     }
 }
 

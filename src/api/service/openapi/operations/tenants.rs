@@ -105,7 +105,11 @@ fn add_user() -> Operation {
             "The user belongs to it already.",
             "The user `grace` is already associated with the tenant `default_tenant`",
         );
-    membership(call, fields, json!({ "tenant_name": "default_tenant", "username": "grace", "role": "viewer" }))
+    membership(
+        call,
+        fields,
+        json!({ "tenant_name": "default_tenant", "username": "grace", "role": "viewer" }),
+    )
 }
 
 fn update_user() -> Operation {
@@ -113,7 +117,11 @@ fn update_user() -> Operation {
     fields.push(choice("role", &ROLES, "The role.").required());
     let call =
         call(Patch, "/tenants/users", "Give a user another role in a tenant.").needs(TENANT_UPDATE_USER);
-    membership(call, fields, json!({ "tenant_name": "default_tenant", "username": "grace", "role": "manager" }))
+    membership(
+        call,
+        fields,
+        json!({ "tenant_name": "default_tenant", "username": "grace", "role": "manager" }),
+    )
 }
 
 fn remove_user() -> Operation {

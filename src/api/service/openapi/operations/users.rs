@@ -42,9 +42,11 @@ fn get() -> Operation {
 }
 
 fn get_self() -> Operation {
-    call(Get, "/user", "Get the caller's own user.")
-        .flag("_get_data", DATA)
-        .answers_one("The user.", "User", user())
+    call(Get, "/user", "Get the caller's own user.").flag("_get_data", DATA).answers_one(
+        "The user.",
+        "User",
+        user(),
+    )
 }
 
 fn create() -> Operation {
@@ -53,8 +55,12 @@ fn create() -> Operation {
         .takes(
             vec![
                 text("username", "The name, which may be an e-mail address.").required(),
-                field("password", json!({ "type": "string", "minLength": 8, "maxLength": 256 }), "The password.")
-                    .required(),
+                field(
+                    "password",
+                    json!({ "type": "string", "minLength": 8, "maxLength": 256 }),
+                    "The password.",
+                )
+                .required(),
                 field(
                     "role",
                     json!({ "enum": ["sys_admin", "default", Value::Null], "default": "default" }),

@@ -1,4 +1,4 @@
-//! Fetching an archive by URL without reaching what the caller could not reach: http and https only; loopback,
+//! Fetching a file by URL without reaching what the caller could not reach: http and https only; loopback,
 //! private, link-local and metadata addresses are refused unless the settings allow their network.
 //!
 //! Every hop is judged anew; names are resolved by us, each address is judged, and the connection goes to a judged
@@ -8,14 +8,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
-use tokio::sync::mpsc;
 use url::{Host, Url};
 
 use crate::config::Network;
-
-use super::{Piece, SnapshotSettings};
 
 /// Redirects that are followed at the most.
 const MAX_HOPS: usize = 5;
@@ -29,18 +27,40 @@ pub enum FetchError {
     Failed { url: String, reason: String },
 }
 
+/// What fetches need to know of the settings.
+#[derive(Clone, Debug)]
+pub struct FetchSettings {
+    /// Networks that may be fetched from although they are not public.
+    pub allow: Vec<Network>,
+    /// The longest time for a connection, in seconds.
+    pub connect_seconds: u64,
+    /// The longest pause between two pieces, in seconds.
+    pub idle_seconds: u64,
+}
+
 /// One fetch, judged as far as its URL alone tells.
-pub(super) struct Fetch {
+pub struct Fetch {
     client: reqwest::Client,
     url: Url,
 }
 
+/// A file that is arriving.
+pub struct Fetched {
+    response: reqwest::Response,
+    shown: String,
+    expected: Option<u64>,
+    received: u64,
+}
+
 impl Fetch {
-    /// Judges the URL.
-    pub(super) fn new(settings: &SnapshotSettings, text: &str) -> Result<Self, FetchError> {
+    /// Judges the URL; nothing is asked of anybody yet.
+    ///
+    /// # Errors
+    /// [`FetchError::Invalid`] where it is none, or names what may not be fetched.
+    pub fn new(settings: &FetchSettings, text: &str) -> Result<Self, FetchError> {
         let invalid = |reason: &str| FetchError::Invalid { url: shown(text), reason: reason.to_owned() };
         let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
-        let allow: Arc<[Network]> = settings.fetch_allow.clone().into();
+        let allow: Arc<[Network]> = settings.allow.clone().into();
         judge(&url, &allow).map_err(|reason| invalid(&reason))?;
         let hops = Arc::clone(&allow);
         let policy = redirect::Policy::custom(move |attempt| {
@@ -63,29 +83,41 @@ impl Fetch {
         Ok(Self { client, url })
     }
 
-    /// Fetches, and hands every piece on.
-    pub(super) async fn run(self, pieces: &mpsc::Sender<Piece>) -> Result<(), FetchError> {
+    /// Asks for the file.
+    ///
+    /// # Errors
+    /// [`FetchError::Failed`] where the connection fails, a redirect is refused, or the answer is no success.
+    pub async fn start(self) -> Result<Fetched, FetchError> {
         let shown = shown(self.url.as_str());
         let failed = |reason: String| FetchError::Failed { url: shown.clone(), reason };
-        let mut response = self.client.get(self.url).send().await.map_err(|error| failed(chain(&error)))?;
+        let response = self.client.get(self.url).send().await.map_err(|error| failed(chain(&error)))?;
         if !response.status().is_success() {
             return Err(failed(format!("the server answered {}", response.status())));
         }
         let expected = response.content_length();
-        let mut received = 0;
-        while let Some(bytes) = response.chunk().await.map_err(|error| failed(chain(&error)))? {
-            received += bytes.len() as u64;
-            if pieces.send(Piece::Bytes(bytes)).await.is_err() {
-                // The receiver has refused it and says why.
-                return Ok(());
+        Ok(Fetched { response, shown, expected, received: 0 })
+    }
+}
+
+impl Fetched {
+    /// The next piece; none at the end of the whole file.
+    ///
+    /// # Errors
+    /// [`FetchError::Failed`] where the transfer broke off, or ended before the length that was promised.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
+        let failed = |reason: String| FetchError::Failed { url: self.shown.clone(), reason };
+        let piece = self.response.chunk().await.map_err(|error| failed(chain(&error)))?;
+        match (&piece, self.expected) {
+            (Some(bytes), _) => self.received += bytes.len() as u64,
+            (None, Some(expected)) if expected != self.received => {
+                return Err(failed(format!(
+                    "the server promised {expected} bytes and sent {}",
+                    self.received
+                )));
             }
+            (None, _) => {}
         }
-        match expected {
-            Some(expected) if expected != received => {
-                Err(failed(format!("the server promised {expected} bytes and sent {received}")))
-            }
-            _ => Ok(()),
-        }
+        Ok(piece)
     }
 }
 
@@ -239,7 +271,8 @@ mod tests {
         for url in refused {
             assert!(judge(&Url::parse(url).unwrap(), &[]).is_err(), "{url}");
         }
-        for url in ["https://93.184.216.34/a.zip", "http://[2606:2800:220:1::1]/", "http://example.org/a.zip"] {
+        for url in ["https://93.184.216.34/a.zip", "http://[2606:2800:220:1::1]/", "http://example.org/a.zip"]
+        {
             assert!(judge(&Url::parse(url).unwrap(), &[]).is_ok(), "{url}");
         }
         let allow = ["127.0.0.0/8".parse().unwrap()];
