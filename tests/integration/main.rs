@@ -10,6 +10,7 @@ mod cfy_story;
 mod cli;
 mod common_client;
 mod harness;
+mod openapi;
 mod quickstart;
 mod rest_client;
 mod restart;

@@ -152,6 +152,11 @@ pub fn python_rest_client(arguments: &[&str]) -> Finished {
     run(installed("LIFEBOAT_TEST_PYTHON_REST_CLIENT"), arguments)
 }
 
+/// Runs a script of ours with openapi-spec-validator.
+pub fn python_openapi(arguments: &[&str]) -> Finished {
+    run(installed("LIFEBOAT_TEST_PYTHON_OPENAPI"), arguments)
+}
+
 /// Runs a single-file Java program of ours.
 pub fn java(arguments: &[&str]) -> Finished {
     run(installed("LIFEBOAT_TEST_JAVA"), arguments)

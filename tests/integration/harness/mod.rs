@@ -10,7 +10,7 @@ mod material;
 mod server;
 mod wait;
 
-pub use clients::{Cfy, Finished, java, python_common, python_rest_client, script, unzip};
+pub use clients::{Cfy, Finished, java, python_common, python_openapi, python_rest_client, script, unzip};
 pub use file_server::FileServer;
 pub use http::Api;
 pub use inventory::inventory;

@@ -142,6 +142,8 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("properties", "Its properties."),
     ("protected", "Whether it can't be deleted."),
     ("proven_at", "When a restore of it was last tried out and was good."),
+    ("provider_name", "Always null."),
+    ("provider_options", "Always null."),
     ("rabbitmq_exchange", "Its exchange at the broker."),
     ("rabbitmq_username", "Its user at the broker."),
     ("relationships", "The nodes to which it is related."),
