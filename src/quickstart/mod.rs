@@ -211,11 +211,7 @@ impl Tour {
             .into();
         let (url, place) = (first.url(), folder.display());
         self.output.line(&format!("\nBoth go on running:\n\n{}\n", pairs(&lines)));
-        if has_docs(first) {
-            self.output.line(&format!("Open {url}/service/docs for all that can be called, or try"));
-        } else {
-            self.output.line("Try");
-        }
+        self.output.line(&format!("Open {url}/service/docs for all that can be called, or try"));
         self.output
             .line(&format!("  LIFEBOAT_PASSWORD={} lifeboat --url {url} snapshot list", first.password()));
         self.output.line(&format!(
@@ -227,14 +223,6 @@ impl Tour {
         self.interrupts.wait();
         self.output.line("stopping");
     }
-}
-
-/// Whether the service describes its API on a page of its own.
-fn has_docs(host: &Host) -> bool {
-    let asked = host.api(TenantName::DEFAULT).and_then(|api| {
-        api.send("look for the page of the API", api.request(Method::GET, &["service", "docs"], &[]))
-    });
-    asked.is_ok()
 }
 
 /// Waits for the end of an execution, which has to be a good one; shows its progress under `label`.
