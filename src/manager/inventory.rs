@@ -78,8 +78,18 @@ impl Inventory {
     /// Whether nobody has made anything: no blueprint, deployment, plugin, secret or agent, and no tenant but
     /// `default_tenant`.
     pub fn is_clean(&self) -> bool {
-        MADE.iter().all(|kind| self.counts.get(*kind).is_none_or(|count| *count == 0))
-            && self.tenants.keys().all(|tenant| tenant == TenantName::DEFAULT)
+        self.made().is_empty()
+    }
+
+    /// What somebody made, in words; empty where the manager is clean.
+    pub fn made(&self) -> Vec<String> {
+        let tenants = self.tenants.keys().filter(|name| *name != TenantName::DEFAULT).count() as u64;
+        MADE.iter()
+            .map(|kind| (*kind, self.counts.get(*kind).copied().unwrap_or(0)))
+            .chain([("tenants", tenants)])
+            .filter(|(_, count)| *count > 0)
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect()
     }
 
     /// What differs between this inventory and a later one; nothing where they are the same.

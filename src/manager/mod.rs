@@ -165,12 +165,12 @@ impl Manager {
         database.write_blocking(move |tx| manager.check_open(&generation).and_then(|()| work(tx)))
     }
 
-    /// How many entities there are, as of the moment that the connection sees.
+    /// Counts what the live state holds, as of one moment. For blocking threads.
     ///
     /// # Errors
     /// The database's own.
-    pub fn inventory_blocking(&self, connection: &Connection) -> Result<Inventory, ManagerError> {
-        Inventory::read(connection)
+    pub fn inventory_blocking(&self) -> Result<Inventory, ManagerError> {
+        self.read_blocking(Inventory::read)
     }
 
     // Both are read on the writer's thread: after `close` has drained that thread, nothing that began before can still

@@ -8,7 +8,7 @@ use crate::archive::{Archive, Format, SignatureState};
 use crate::executions::table::Progress;
 use crate::executions::{Job, JobError, JobResult};
 use crate::failpoints;
-use crate::manager::Manager;
+use crate::manager::{Inventory, Manager};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, SourceEntry};
 use crate::sources::embedded::{self, Embedded};
 use crate::sources::{EntrySource, accounts};
@@ -59,7 +59,7 @@ impl SnapshotWorker {
 
         let archive = Archive::open(self.store.read(snapshot.archive_file)?, self.settings.limits.clone())?;
         self.judge(job, &archive)?;
-        self.require_clean_or_forced(job)?;
+        let former = self.require_clean_or_forced(job)?;
         self.store.require_space(staged_bytes(&archive))?;
         let source = ArchiveSource::new(&archive, &self.keys.identities);
         let accounts = accounts::read(&source)?;
@@ -107,13 +107,13 @@ impl SnapshotWorker {
             ));
         }
         let environments = self.recreate_environments(job)?;
-        let live = embedded::live_counts(&self.manager)?;
+        let live = self.manager.inventory_blocking()?;
         job.log(format!("Successfully restored snapshot `{}`", snapshot.id));
         Ok(Some(json!({
             "snapshot_id": snapshot.id,
             "signature": archive.signature(),
             "sources": {
-                embedded::NAME: { "outcome": "done", "counts": live, "notes": staged.notes },
+                embedded::NAME: { "outcome": "done", "counts": live.counts, "changed": former.compare(&live), "notes": staged.notes },
                 "accounts": { "outcome": "done", "added": restored.added, "kept": restored.kept, "sleeping": restored.sleeping },
                 "metrics": { "outcome": "skipped", "reason": "no metrics" },
             },
@@ -158,21 +158,20 @@ impl SnapshotWorker {
         Ok(())
     }
 
-    fn require_clean_or_forced(&self, job: &Job) -> Result<(), JobError> {
-        let made = embedded::made_by_somebody(&self.manager)?;
-        if made.is_empty() {
-            return Ok(());
+    /// Answers what the manager holds.
+    fn require_clean_or_forced(&self, job: &Job) -> Result<Inventory, JobError> {
+        let inventory = self.manager.inventory_blocking()?;
+        if inventory.is_clean() {
+            return Ok(inventory);
         }
-        let is_forced = job.execution().parameters.get("force").and_then(Value::as_bool).unwrap_or(false);
-        let listed: Vec<String> = made.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        if !is_forced {
-            return Err(JobError::Failed(format!("{NOT_CLEAN} (it holds {})", listed.join(", "))));
+        let made = inventory.made().join(", ");
+        if !job.execution().parameters.get("force").and_then(Value::as_bool).unwrap_or(false) {
+            return Err(JobError::Failed(format!("{NOT_CLEAN} (it holds {made})")));
         }
         job.warn(format!(
-            "Forcing snapshot restoration on a non-empty manager. Existing data will be deleted: {}",
-            listed.join(", ")
+            "Forcing snapshot restoration on a non-empty manager. Existing data will be deleted: {made}"
         ));
-        Ok(())
+        Ok(inventory)
     }
 
     /// Compares what was staged with what the archive promises, and passes the point of no return.
@@ -261,10 +260,10 @@ impl SnapshotWorker {
         failpoints::hit("rollback:swapping", job)?;
         self.swap(job, journal)?;
         job.log("the state before the last restore is back; another rollback brings the restored one again");
-        let live = embedded::live_counts(&self.manager)?;
+        let live = self.manager.inventory_blocking()?;
         Ok(Some(json!({
             "undone_execution_id": last.execution_id,
-            "sources": { embedded::NAME: { "outcome": "done", "counts": live } },
+            "sources": { embedded::NAME: { "outcome": "done", "counts": live.counts } },
         })))
     }
 

@@ -175,7 +175,7 @@ fn a_tenant_goes_only_when_it_owns_nothing() {
 #[test]
 fn an_inventory_counts_by_tenant_and_names_what_differs() {
     let fixture = Fixture::new();
-    let count = |fixture: &Fixture| fixture.manager.read_blocking(Inventory::read).unwrap();
+    let count = |fixture: &Fixture| fixture.manager.inventory_blocking().unwrap();
     let empty = count(&fixture);
     assert!(empty.is_clean());
     assert!(empty.compare(&empty).is_empty());

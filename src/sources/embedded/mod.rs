@@ -189,45 +189,6 @@ impl StagedGeneration {
     }
 }
 
-/// What somebody made in the live state, by kind; empty where the manager is clean (its tenant `default_tenant` does
-/// not count).
-///
-/// # Errors
-/// The database's own.
-pub fn made_by_somebody(manager: &Manager) -> Result<Counts, SourceError> {
-    manager.current().database.read_blocking(|connection| {
-        let mut counts = count_entities(connection)?;
-        for kind in ["executions", "events"] {
-            counts.remove(kind);
-        }
-        let tenants = counts.remove("tenants").unwrap_or(0);
-        if tenants > 1 {
-            counts.insert("tenants".to_owned(), tenants - 1);
-        }
-        counts.retain(|_, count| *count > 0);
-        Ok(counts)
-    })
-}
-
-/// How many entities of each kind the live state holds.
-///
-/// # Errors
-/// The database's own.
-pub fn live_counts(manager: &Manager) -> Result<Counts, SourceError> {
-    manager.current().database.read_blocking(count_entities)
-}
-
-fn count_entities(connection: &Connection) -> Result<Counts, SourceError> {
-    let names = tables::TABLES.iter().map(|table| table.target()).chain(["tenants", "secrets"]);
-    names
-        .map(|name| {
-            let count: i64 =
-                connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0))?;
-            Ok((name.to_owned(), u64::try_from(count).unwrap_or(0)))
-        })
-        .collect()
-}
-
 /// Puts the one or the other state at the live name; does nothing where it stands already.
 ///
 /// # Errors
