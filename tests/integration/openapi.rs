@@ -54,7 +54,8 @@ fn the_document_is_valid_and_true_of_the_answers() {
         let after = after.split_once('}').unwrap().1;
         answers.push(answer(&api, path, &format!("/api/v3.1{before}{name}{after}")));
     }
-    let listed = answer(&api, "/executions", "/api/v3.1/executions?_include_system_workflows=true&_include=id,report");
+    let listed =
+        answer(&api, "/executions", "/api/v3.1/executions?_include_system_workflows=true&_include=id,report");
     answers.push(listed);
     answers.push(answer(&api, "/snapshots", "/api/v3.1/snapshots?_include=colour"));
 
