@@ -60,7 +60,7 @@ function typeOf(spec, schema) {
   if (schema.anyOf) return schema.anyOf.map((one) => typeOf(spec, one)).join(" | ");
   const type = [].concat(schema.type || "anything").join(" | ");
   if (type.includes("array") && schema.items && Object.keys(schema.items).length) {
-    return type.replace("array", `list of ${typeOf(spec, schema.items)}`);
+    return type.replace("array", schema.items.enum ? "list of names" : `list of ${typeOf(spec, schema.items)}`);
   }
   return schema.format ? `${type} (${schema.format})` : type;
 }

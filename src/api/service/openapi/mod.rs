@@ -10,8 +10,6 @@ mod operation;
 mod operations;
 mod schemas;
 #[cfg(test)]
-mod sources;
-#[cfg(test)]
 mod tests;
 
 use std::sync::LazyLock;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use super::operation::Base;
+use super::super::operation::Base;
 
 /// A registered route.
 #[derive(Debug)]
@@ -80,11 +80,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.ends_with("tests") {
+            continue;
+        }
         if path.is_dir() {
             found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs")
-            && !path.ends_with("sources.rs")
-            && !path.ends_with("server.rs")
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("server.rs")
         {
             found.push(path);
         }
