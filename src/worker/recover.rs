@@ -41,8 +41,7 @@ pub fn recover(records: &Records, manager: &Manager, store: &DiskStore) -> Resul
     }
     if recovered.needs_attention.is_none() {
         remove_unnamed_generations(records, manager)?;
-        let roots = named_blobs(manager)?;
-        manager.blobs().collect_garbage(&roots, TRASH_GRACE).map_err(ManagerError::from)?;
+        collect_garbage(manager)?;
     }
     close_uploads(records, store)?;
     Ok(recovered)
@@ -154,6 +153,17 @@ fn remove_unnamed_generations(records: &Records, manager: &Manager) -> Result<()
             },
         ),
     }
+}
+
+/// Moves the files that no generation names any more to the trash, and empties that of what is old. What runs beside
+/// pins the files that it is about to name.
+pub(super) fn collect_garbage(manager: &Manager) -> Result<(), JobError> {
+    let roots = named_blobs(manager)?;
+    let moved = manager.blobs().collect_garbage(&roots, TRASH_GRACE).map_err(ManagerError::from)?;
+    if moved > 0 {
+        tracing::info!("moved {moved} files that nothing names any more to the trash");
+    }
+    Ok(())
 }
 
 /// The files that any generation on disk names.

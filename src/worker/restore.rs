@@ -223,7 +223,12 @@ impl SnapshotWorker {
         self.write_journal(&mut journal, JournalPhase::Swapped)?;
         failpoints::hit("restore:finishing", job)?;
         super::recover::drop_old_generations(&self.manager, &journal)?;
-        self.write_journal(&mut journal, JournalPhase::Finished)
+        self.write_journal(&mut journal, JournalPhase::Finished)?;
+        // The restore has happened: files that are left over are no reason to call it failed.
+        if let Err(error) = super::recover::collect_garbage(&self.manager) {
+            tracing::warn!("files that nothing names any more are left until the next start: {error}");
+        }
+        Ok(())
     }
 
     /// Undoes the last restore: the kept state comes back, and what it replaces is kept.
