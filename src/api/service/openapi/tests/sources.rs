@@ -105,8 +105,11 @@ fn placed(file: &Path, path: &str) -> (Base, String) {
     }
 }
 
+/// A constant of a file: its name, and the name and least role of the permission that it is.
+type Constant = (PathBuf, String, (String, Option<String>));
+
 /// The permissions that the sources declare, by the names of the constants in each file.
-fn permissions(sources: &BTreeMap<PathBuf, String>) -> Vec<(PathBuf, String, (String, Option<String>))> {
+fn permissions(sources: &BTreeMap<PathBuf, String>) -> Vec<Constant> {
     let constant =
         Regex::new(r#"const (\w+): Permission = Permission::(\w+)\("(\w+)"(?:, (?:TenantRole::)?(\w+))?\)"#)
             .unwrap();
@@ -121,12 +124,7 @@ fn permissions(sources: &BTreeMap<PathBuf, String>) -> Vec<(PathBuf, String, (St
     found
 }
 
-fn handler(
-    sources: &BTreeMap<PathBuf, String>,
-    file: &Path,
-    name: &str,
-    constants: &[(PathBuf, String, (String, Option<String>))],
-) -> Handler {
+fn handler(sources: &BTreeMap<PathBuf, String>, file: &Path, name: &str, constants: &[Constant]) -> Handler {
     let (file, name) = match name.split_once("::") {
         None => (file.to_owned(), name),
         Some((module, name)) => (file.with_file_name(format!("{module}.rs")), name),
