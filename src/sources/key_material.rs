@@ -19,7 +19,8 @@ impl KeyMaterial {
     /// Replaces every private key in `value` by its placeholder. `place` says where, for the report.
     pub fn take(&mut self, place: &str, value: &mut Value) {
         match value {
-            Value::String(text) if is_private_key(text) => {
+            // A text that only looks like a placeholder is taken too: left as it is, it would get another's key.
+            Value::String(text) if is_private_key(text) || text.starts_with(PLACEHOLDER_PREFIX) => {
                 let placeholder = format!("{PLACEHOLDER_PREFIX}{}", self.values.len());
                 self.values.push(Zeroizing::new(std::mem::replace(text, placeholder)));
                 self.places.push(place.to_owned());
@@ -115,5 +116,16 @@ mod tests {
         assert_eq!(keys.put_back(&mut value), 0);
         assert_eq!(value, original);
         assert_eq!(KeyMaterial::default().put_back(&mut json!(["lifeboat:private-key:0"])), 1);
+    }
+
+    #[test]
+    fn a_text_that_looks_like_a_placeholder_gets_no_key() {
+        let pem = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n";
+        let original = json!({ "stranger": "lifeboat:private-key:1", "owner": pem });
+        let mut value = original.clone();
+        let mut keys = KeyMaterial::default();
+        keys.take("node", &mut value);
+        assert_eq!(keys.put_back(&mut value), 0);
+        assert_eq!(value, original);
     }
 }

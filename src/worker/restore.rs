@@ -59,13 +59,13 @@ impl SnapshotWorker {
 
         let archive = Archive::open(self.store.read(snapshot.archive_file)?, self.settings.limits.clone())?;
         self.judge(job, &archive)?;
+        // From here on nobody changes what is judged to be clean, or is about to be replaced.
+        let _closed = Closed::new(&self.manager)?;
         let former = self.require_clean_or_forced(job)?;
         self.store.require_space(staged_bytes(&archive))?;
         let source = ArchiveSource::new(&archive, &self.keys.identities);
         let accounts = accounts::read(&source)?;
 
-        // From here on nobody changes what is about to be replaced.
-        let _closed = Closed::new(&self.manager)?;
         self.set_journal(job, JournalPhase::Staging, Vec::new())?;
         job.progress(Progress { phase: "staging", ..Progress::default() });
         let staged = match Embedded::new(self.manager.clone()).stage(job, &source as &dyn EntrySource) {

@@ -120,7 +120,10 @@ fn writes_wait_while_a_restore_runs_and_reads_go_on() {
     let api = server.api();
     api.create_snapshot("nightly", &json!({}));
     let execution = api.post("snapshots/nightly/restore", &json!({})).expect(200);
-    api.wait_for_status(&execution, "started");
+    let path = format!("executions/{}", execution["id"].as_str().unwrap());
+    crate::harness::eventually("the restore stages", 60, || {
+        (api.get(&path).expect(200)["phase"] == "staging").then_some(())
+    });
 
     let message =
         api.put("secrets/new", &json!({ "value": "x" })).expect_error(503, "maintenance_mode_active");

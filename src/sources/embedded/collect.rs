@@ -364,7 +364,7 @@ impl Dump<'_> {
 
 /// The word for an agent's sealed value at rest.
 pub(super) fn agent_value(kind: &str) -> &'static str {
-    if kind == "key_file" { "agent_key_file" } else { "agent_rabbitmq_password" }
+    if kind == "key_file" { "agent_key_file" } else { "agent_password" }
 }
 
 /// The name of the sealed part that holds a blueprint's archive.

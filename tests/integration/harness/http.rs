@@ -122,6 +122,19 @@ impl Api {
         )
     }
 
+    /// Sends an archive that is at hand, under whatever content type.
+    pub fn send_archive(&self, snapshot: &str, archive: &[u8]) -> Reply {
+        let path = format!("snapshots/{snapshot}/archive");
+        self.send(self.request(Method::PUT, &path).body(archive.to_vec()))
+    }
+
+    /// The bytes of a snapshot's archive.
+    pub fn archive(&self, snapshot: &str) -> Vec<u8> {
+        let reply = self.get(&format!("snapshots/{snapshot}/archive"));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.body
+    }
+
     /// Creates a snapshot, waits for its end, and panics unless it was made.
     pub fn create_snapshot(&self, snapshot: &str, options: &Value) -> Value {
         let reply = self.put(&format!("snapshots/{snapshot}"), options);

@@ -36,7 +36,7 @@ pub fn blueprint_file() -> PathBuf {
 }
 
 /// The blueprint's folder as the clients pack it: a tar.gz with one folder at its root.
-fn blueprint_archive() -> Vec<u8> {
+pub fn blueprint_archive() -> Vec<u8> {
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
     let folder = blueprint_file();
     archive.append_dir_all("blueprint", folder.parent().unwrap()).unwrap();

@@ -124,6 +124,22 @@ impl TestServer {
         fs::remove_file(self.folder.path().join(HOLD_FILE)).unwrap();
     }
 
+    /// Holds jobs again that were released.
+    pub fn hold(&self) {
+        fs::write(self.folder.path().join(HOLD_FILE), "").unwrap();
+    }
+
+    /// What `lifeboat key show` says of the public halves of the server's keys.
+    pub fn key_show(&self) -> serde_json::Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_lifeboat"))
+            .args(["key", "show", "--json", "--data"])
+            .arg(self.data())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// The names of all files under a folder of the data folder.
     pub fn files_in(&self, folder: &str) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(self.data().join(folder))
