@@ -210,16 +210,19 @@ impl Tour {
             })
             .into();
         let (url, place) = (first.url(), folder.display());
+        let (process, data) = (std::process::id(), first.data().display());
         self.output.line(&format!("\nBoth go on running:\n\n{}\n", pairs(&lines)));
-        self.output.line(&format!("Open {url}/service/docs for all that can be called, or try"));
-        self.output
-            .line(&format!("  LIFEBOAT_PASSWORD={} lifeboat --url {url} snapshot list", first.password()));
-        self.output.line(&format!(
-            "Ctrl-C or `kill {}` stops both. Their data stays in `{place}`, and",
-            std::process::id()
-        ));
-        self.output
-            .line(&format!("`lifeboat serve --data {}` starts the first again.", first.data().display()));
+        self.output.line(&format!("Open {url}/service/docs for all that can be called, or try\n"));
+        self.output.line(&format!("  export LIFEBOAT_URL={url}"));
+        self.output.line(&format!("  export LIFEBOAT_PASSWORD={}", first.password()));
+        self.output.line("  lifeboat snapshot list\n");
+        let end = format!(
+            "Ctrl-C or `kill {process}` stops both. Their data stays in `{place}`; \
+             `lifeboat serve --data {data}` starts the first again."
+        );
+        for line in wrapped(&end, WIDTH) {
+            self.output.line(&line);
+        }
         self.interrupts.wait();
         self.output.line("stopping");
     }

@@ -80,13 +80,28 @@ fn with_keep_both_serve_until_sigterm_and_their_data_stays() {
     let folder = TempDir::new().unwrap();
     let mut child = quickstart(folder.path(), &["--keep"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let logins: Vec<Vec<String>> = lines
+    let said: Vec<String> = lines
         .by_ref()
         .inspect(|line| println!("{line}"))
+        .take_while(|line| !line.contains("lifeboat snapshot list"))
+        .collect();
+    assert!(said.iter().all(|line| line.chars().count() <= 80), "too wide for a terminal");
+    let mut tried = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
+    tried.args(["snapshot", "list", "--json"]);
+    for line in &said {
+        if let Some((name, value)) = line.trim().strip_prefix("export ").and_then(|set| set.split_once('=')) {
+            tried.env(name, value);
+        }
+    }
+    let listed = tried.output().unwrap();
+    assert_eq!(listed.status.code(), Some(0), "{}", String::from_utf8_lossy(&listed.stderr));
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("\"quickstart\""));
+    let logins: Vec<Vec<String>> = said
+        .iter()
         .filter(|line| line.contains("password "))
-        .take(2)
         .map(|line| line.split_whitespace().map(str::to_owned).collect())
         .collect();
+    assert_eq!(logins.len(), 2);
     for login in &logins {
         let [_, url, _, user, _, password] = login.as_slice() else { panic!("{login:?}") };
         let port = url.rsplit(':').next().unwrap().parse().unwrap();
