@@ -222,12 +222,13 @@ impl SnapshotWorker {
         failpoints::hit("restore:swapped", job)?;
         self.write_journal(&mut journal, JournalPhase::Swapped)?;
         failpoints::hit("restore:finishing", job)?;
-        super::recover::drop_old_generations(&self.manager, &journal)?;
-        self.write_journal(&mut journal, JournalPhase::Finished)?;
-        // The restore has happened: files that are left over are no reason to call it failed.
-        if let Err(error) = super::recover::collect_garbage(&self.manager) {
-            tracing::warn!("files that nothing names any more are left until the next start: {error}");
+        // The restore has happened: what is left over of earlier ones is no reason to call it failed.
+        let tidied = super::recover::drop_old_generations(&self.manager, &journal)
+            .and_then(|()| super::recover::collect_garbage(&self.manager));
+        if let Err(error) = tidied {
+            tracing::warn!("what earlier restores left is not gone; the next start removes it: {error}");
         }
+        self.write_journal(&mut journal, JournalPhase::Finished)?;
         Ok(())
     }
 
