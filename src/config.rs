@@ -206,7 +206,7 @@ impl Default for ArchiveSettings {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info".to_owned() }
+        Self { format: LogFormat::Text, filter: "info,refinery_core=warn,actix_server=warn".to_owned() }
     }
 }
 
