@@ -27,12 +27,10 @@ pub enum JournalPhase {
     Finished,
     /// The live state is the former one; nothing of the restore is left.
     Undone,
-    /// Somebody else changed a live name meanwhile: a human has to look.
-    NeedsAttention,
 }
 
 impl JournalPhase {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 7] = [
         Self::Staging,
         Self::Staged,
         Self::Swapping,
@@ -40,7 +38,6 @@ impl JournalPhase {
         Self::Unswapping,
         Self::Finished,
         Self::Undone,
-        Self::NeedsAttention,
     ];
 
     /// The name in the table.
@@ -53,7 +50,6 @@ impl JournalPhase {
             Self::Unswapping => "unswapping",
             Self::Finished => "finished",
             Self::Undone => "undone",
-            Self::NeedsAttention => "needs_attention",
         }
     }
 }

@@ -58,9 +58,7 @@ fn recover_journal(
         JournalPhase::Staging | JournalPhase::Staged | JournalPhase::Unswapping => {
             (Direction::Back, JournalPhase::Undone)
         }
-        JournalPhase::Swapping | JournalPhase::Swapped | JournalPhase::NeedsAttention => {
-            (Direction::Forward, JournalPhase::Finished)
-        }
+        JournalPhase::Swapping | JournalPhase::Swapped => (Direction::Forward, JournalPhase::Finished),
     };
     let order: Vec<_> = match direction {
         Direction::Forward => journal.sources.iter().collect(),
@@ -70,7 +68,7 @@ fn recover_journal(
         if let Err(error) = embedded::swap(manager, &entry.before, &entry.after, direction) {
             let message = error.to_string();
             tracing::error!("a restore was interrupted and can't be recovered by itself: {message}");
-            write(records, journal, JournalPhase::NeedsAttention)?;
+            // The journal stays as it is: which way to go is not forgotten until somebody has looked.
             manager.close_blocking()?;
             recovered.needs_attention = Some(message);
             return Ok(());
@@ -211,4 +209,99 @@ fn close_uploads(records: &Records, store: &DiskStore) -> Result<(), JobError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::manager::{Blobs, Vault};
+    use crate::model::ExecutionId;
+    use crate::records::SourceEntry;
+
+    struct Fixture {
+        _folder: tempfile::TempDir,
+        records: Records,
+        manager: Manager,
+        store: DiskStore,
+    }
+
+    impl Fixture {
+        /// Generations 1 (the first live one), 2 and 3; `live` is the live one, and the journal's row says that 1 was
+        /// to be replaced by 2.
+        fn new(phase: JournalPhase, live: u64) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let store = DiskStore::open(&folder.path().join("archives"), &folder.path().join("tmp")).unwrap();
+            let records = Records::open(&folder.path().join("records.db")).unwrap();
+            let blobs = Blobs::open(&folder.path().join("blobs"), &folder.path().join("tmp")).unwrap();
+            let vault = Arc::new(Vault::new(&[1; 32]));
+            let manager = Manager::open(&folder.path().join("manager"), blobs, vault).unwrap();
+            manager.generations().create().unwrap();
+            manager.generations().create().unwrap();
+            manager.switch_to(live).unwrap();
+            let entry = SourceEntry {
+                name: embedded::NAME.to_owned(),
+                before: Identity::Generation(1),
+                after: Identity::Generation(2),
+            };
+            let journal = Journal { execution_id: ExecutionId::new(), phase, sources: vec![entry] };
+            records.database().write_blocking(move |tx| Records::set_journal(tx, &journal)).unwrap();
+            Self { _folder: folder, records, manager, store }
+        }
+
+        fn recover(&self) -> Recovered {
+            recover(&self.records, &self.manager, &self.store).unwrap()
+        }
+
+        fn phase(&self) -> JournalPhase {
+            self.records.database().read_blocking(Records::last_journal).unwrap().unwrap().phase
+        }
+    }
+
+    #[test]
+    fn what_stands_at_the_live_name_tells_what_is_left_to_do() {
+        use JournalPhase::{Finished, Staged, Staging, Swapped, Swapping, Undone, Unswapping};
+        for (phase, live, expected, end) in [
+            (Staging, 1, 1, Undone),
+            (Staged, 1, 1, Undone),
+            (Swapping, 1, 2, Finished),
+            (Swapping, 2, 2, Finished),
+            (Swapped, 2, 2, Finished),
+            (Unswapping, 2, 1, Undone),
+            (Unswapping, 1, 1, Undone),
+            (Finished, 2, 2, Finished),
+            (Undone, 1, 1, Undone),
+        ] {
+            let fixture = Fixture::new(phase, live);
+            fixture.recover();
+            // It may crash and run again.
+            let again = fixture.recover();
+            let case = format!("{} with generation {live} live", phase.as_str());
+            assert_eq!(fixture.manager.current().number, expected, "{case}");
+            assert_eq!(fixture.manager.generations().current().unwrap(), Some(expected), "{case}");
+            assert_eq!(fixture.phase(), end, "{case}");
+            assert_eq!(again, Recovered::default(), "{case}");
+            let kept: &[u64] = if end == Finished { &[1, 2] } else { &[1] };
+            assert_eq!(fixture.manager.generations().all().unwrap(), kept, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_live_name_that_somebody_else_changed_keeps_writers_out_until_it_is_put_back() {
+        for (phase, expected, end) in [
+            (JournalPhase::Swapping, 2, JournalPhase::Finished),
+            (JournalPhase::Unswapping, 1, JournalPhase::Undone),
+        ] {
+            let fixture = Fixture::new(phase, 3);
+            assert!(fixture.recover().needs_attention.is_some());
+            assert_eq!(fixture.phase(), phase, "which way to go is not forgotten");
+            assert!(fixture.manager.is_closed());
+            assert_eq!(fixture.manager.generations().all().unwrap(), [1, 2, 3], "nothing is removed");
+
+            fixture.manager.switch_to(2).unwrap();
+            assert_eq!(fixture.recover().needs_attention, None);
+            assert_eq!((fixture.manager.current().number, fixture.phase()), (expected, end));
+        }
+    }
 }
