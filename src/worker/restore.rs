@@ -28,6 +28,12 @@ struct Closed<'a>(&'a Manager);
 
 impl<'a> Closed<'a> {
     fn new(manager: &'a Manager) -> Result<Self, JobError> {
+        // Restores and rollbacks run alone: only a start that needs a human leaves the manager closed.
+        if manager.is_closed() {
+            return Err(JobError::Failed(
+                "an earlier restore was interrupted and can't be recovered by itself: see the service's log, and start it again".to_owned(),
+            ));
+        }
         let closed = Self(manager);
         manager.close_blocking()?;
         Ok(closed)
