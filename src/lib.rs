@@ -4,6 +4,7 @@ pub mod access;
 pub mod api;
 pub mod app;
 pub mod archive;
+pub mod causes;
 pub mod cli;
 pub mod config;
 pub mod database;

@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
 use crate::access::AccessError;
+use crate::causes::chain;
 use crate::database::{DatabaseError, ListError};
 use crate::executions::ExecutionError;
 use crate::manager::ManagerError;
@@ -127,13 +128,7 @@ impl ApiError {
 
     /// A failure of ours: the whole chain to the log, and to the caller only that it happened.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut chain = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            chain.push_str(": ");
-            chain.push_str(&cause.to_string());
-            source = cause.source();
-        }
+        let chain = chain(error);
         tracing::error!(error = %chain, "a request failed by a fault of the service: {chain}");
         Self::new(
             ErrorCode::Internal,

@@ -6,6 +6,8 @@ use std::error::Error;
 
 use super::output::printable;
 
+use crate::causes::chain;
+
 /// The sort of a failure, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
@@ -79,20 +81,6 @@ impl CliError {
     pub fn is_passing(&self) -> bool {
         matches!(self.kind, FailureKind::Unreachable | FailureKind::Service)
     }
-}
-
-/// An error and its causes, outermost first, a cause that only repeats what was said left out.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// The first cause of an error, where the layers above it only say that something below failed.

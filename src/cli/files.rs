@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::error::{CliError, chain};
+use super::error::CliError;
 use super::output::{Output, pairs, size, table};
 use super::progress;
 use crate::archive::{Archive, ArchiveError, Format, Inspection, Limits, SignatureState, Verified, inspect};
+use crate::causes::chain;
 
 /// `lifeboat inspect` and `lifeboat verify`.
 #[derive(Args, Debug)]

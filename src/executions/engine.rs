@@ -18,11 +18,13 @@ use crate::model::{CancelMode, Execution, ExecutionId, ExecutionStatus, Timestam
 
 use super::cancel::CancelToken;
 use super::job::{Job, JobError, JobResult};
-use super::table::{self, NewEvent, StatusChange};
+use super::table::{self, StatusChange};
 use super::{ExecutionError, lanes};
 
 /// How often the rows are read although nobody called.
 const TIMER: Duration = Duration::from_secs(1);
+/// What an execution says that an earlier boot left running.
+const LEFT_RUNNING: &str = "interrupted: the service stopped while it ran";
 /// What a cancelled execution says: Cloudify's CLI takes an empty error for a success.
 const CANCELLED: &str = "cancelled";
 /// What an execution that a stop of the service ended says.
@@ -116,9 +118,8 @@ impl Engine {
         for database in self.databases() {
             let inner = Arc::clone(&self.inner);
             database.write_blocking(move |tx| {
-                for execution in table::close_interrupted(tx, inner.boot)? {
-                    let reason = "interrupted: the service stopped while it ran";
-                    inner.worker.ended(tx, &execution, ExecutionStatus::Failed, reason)?;
+                for execution in table::interrupted(tx, inner.boot)? {
+                    close(tx, &*inner.worker, &execution, ExecutionStatus::Failed, LEFT_RUNNING, None)?;
                     tracing::warn!(execution.id = %execution.id, "closed execution `{}` of an earlier boot as failed", execution.id);
                 }
                 Ok::<_, DatabaseError>(())
@@ -185,7 +186,7 @@ impl Engine {
                 let change = StatusChange { boot: Some(boot), ..StatusChange::default() };
                 let claimed = table::set_status(tx, id, ExecutionStatus::Started, &change)?;
                 if claimed {
-                    table::insert_event(tx, &row, &workflow_event(&row, "workflow_started", ""))?;
+                    table::insert_event(tx, &row, &table::workflow_event(&row, "workflow_started", ""))?;
                 }
                 Ok::<_, DatabaseError>(claimed)
             })
@@ -409,18 +410,7 @@ fn close(
         ExecutionStatus::Cancelled => "workflow_cancelled",
         _ => "workflow_succeeded",
     };
-    table::insert_event(tx, execution, &workflow_event(execution, event_type, error))?;
+    table::insert_event(tx, execution, &table::workflow_event(execution, event_type, error))?;
     worker.ended(tx, execution, status, error)?;
     Ok(true)
-}
-
-fn workflow_event(execution: &Execution, event_type: &str, error: &str) -> NewEvent {
-    let workflow = execution.workflow.as_str();
-    let message = match event_type {
-        "workflow_started" => format!("Starting '{workflow}' workflow execution"),
-        "workflow_failed" => format!("'{workflow}' workflow execution failed: {error}"),
-        "workflow_cancelled" => format!("'{workflow}' workflow execution cancelled"),
-        _ => format!("'{workflow}' workflow execution succeeded"),
-    };
-    NewEvent { event_type: Some(event_type.to_owned()), message, ..NewEvent::default() }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::causes::chain;
 use crate::database::{Database, DatabaseError};
 use crate::model::Execution;
 
@@ -34,13 +35,7 @@ impl From<DatabaseError> for JobError {
 impl JobError {
     /// A failure of ours: the whole chain to the log, `message` to the caller.
     pub fn internal(message: &str, error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut chain = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            chain.push_str(": ");
-            chain.push_str(&cause.to_string());
-            source = cause.source();
-        }
+        let chain = chain(error);
         tracing::error!(error = %chain, "{message}: {chain}");
         Self::Failed(message.to_owned())
     }

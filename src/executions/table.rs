@@ -357,6 +357,19 @@ pub struct NewEvent {
     pub target_id: Option<String>,
 }
 
+/// The event of a workflow's start (`workflow_started`) or end (`workflow_succeeded`, `workflow_failed`,
+/// `workflow_cancelled`), with the text that Cloudify's clients wait for.
+pub fn workflow_event(execution: &Execution, event_type: &str, error: &str) -> NewEvent {
+    let workflow = execution.workflow.as_str();
+    let message = match event_type {
+        "workflow_started" => format!("Starting '{workflow}' workflow execution"),
+        "workflow_failed" => format!("'{workflow}' workflow execution failed: {error}"),
+        "workflow_cancelled" => format!("'{workflow}' workflow execution cancelled"),
+        _ => format!("'{workflow}' workflow execution succeeded"),
+    };
+    NewEvent { event_type: Some(event_type.to_owned()), message, ..NewEvent::default() }
+}
+
 /// Writes an event of an execution; the moment is now.
 ///
 /// # Errors
@@ -398,36 +411,18 @@ pub fn insert_event(
     Ok(())
 }
 
-/// Closes what an earlier boot of the service left running: `failed`, with the reason. Answers what was closed.
+/// The executions that an earlier boot of the service left running, oldest first.
 ///
 /// # Errors
 /// The database's own.
-pub fn close_interrupted(connection: &Connection, boot: u64) -> Result<Vec<Execution>, DatabaseError> {
+pub fn interrupted(connection: &Connection, boot: u64) -> Result<Vec<Execution>, DatabaseError> {
     let sql = format!(
         "SELECT {DECIDING} FROM executions WHERE ended_at IS NULL AND started_at IS NOT NULL
          AND (boot IS NULL OR boot <> ?) ORDER BY created_at, id"
     );
-    let interrupted: Vec<Execution> = connection
+    let interrupted = connection
         .prepare_cached(&sql)?
         .query_map([i64::try_from(boot).unwrap_or(i64::MAX)], from_row)?
         .collect::<rusqlite::Result<_>>()?;
-    for execution in &interrupted {
-        let reason = "interrupted: the service stopped while it ran";
-        set_status(
-            connection,
-            execution.id,
-            ExecutionStatus::Failed,
-            &StatusChange { error: Some(reason), ..StatusChange::default() },
-        )?;
-        insert_event(
-            connection,
-            execution,
-            &NewEvent {
-                event_type: Some("workflow_failed".to_owned()),
-                message: format!("'{}' workflow execution failed: {reason}", execution.workflow.as_str()),
-                ..NewEvent::default()
-            },
-        )?;
-    }
     Ok(interrupted)
 }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
+use crate::causes::chain;
 use crate::executions::table::NewEvent;
 use crate::executions::{Job, JobError, JobResult};
 use crate::model::{BlobId, ExecutionId, Timestamp};
@@ -92,14 +93,7 @@ fn upload(manager: &Manager, job: &Job, blob: &BlobId, main_file: &str) -> Resul
 }
 
 fn refusal(error: &BlueprintError) -> JobError {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        message.push_str(": ");
-        message.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    JobError::Failed(message)
+    JobError::Failed(chain(error))
 }
 
 fn set_state(manager: &Manager, id: ExecutionId, state: &'static str) -> Result<(), JobError> {

@@ -115,14 +115,8 @@ fn record(
     table::set_parent(connection, execution.id, parent)?;
     let started = StatusChange { boot: Some(boot), ..StatusChange::default() };
     table::set_status(connection, execution.id, ExecutionStatus::Started, &started)?;
-    let event = |event_type: &str, message: String| NewEvent {
-        event_type: Some(event_type.to_owned()),
-        message,
-        ..NewEvent::default()
-    };
-    let workflow = execution.workflow.as_str();
-    let start = event("workflow_started", format!("Starting '{workflow}' workflow execution"));
-    table::insert_event(connection, &execution, &start)?;
+    let event = |event_type: &str, error: &str| table::workflow_event(&execution, event_type, error);
+    table::insert_event(connection, &execution, &event("workflow_started", ""))?;
     let (status, end) = match error {
         None => {
             let kept = format!(
@@ -131,13 +125,9 @@ fn record(
             );
             let log = NewEvent { level: Some("info"), message: kept, ..NewEvent::default() };
             table::insert_event(connection, &execution, &log)?;
-            let message = format!("'{workflow}' workflow execution succeeded");
-            (ExecutionStatus::Terminated, event("workflow_succeeded", message))
+            (ExecutionStatus::Terminated, event("workflow_succeeded", ""))
         }
-        Some(reason) => {
-            let message = format!("'{workflow}' workflow execution failed: {reason}");
-            (ExecutionStatus::Failed, event("workflow_failed", message))
-        }
+        Some(reason) => (ExecutionStatus::Failed, event("workflow_failed", reason)),
     };
     table::insert_event(connection, &execution, &end)?;
     let change = StatusChange { error, ..StatusChange::default() };

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::executions::JobError;
-use crate::executions::table::{self, NewEvent, StatusChange};
+use crate::executions::table::{self, StatusChange};
 use crate::manager::{Manager, ManagerError};
 use crate::model::{BlobId, ExecutionStatus, SnapshotStatus};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, RecordsError};
@@ -100,23 +100,19 @@ fn end_execution(records: &Records, journal: &Journal, direction: Direction) -> 
     let id = journal.execution_id;
     records.database().write_blocking(move |tx| {
         let Some(execution) = table::find(tx, id)? else { return Ok(()) };
-        let workflow = execution.workflow.as_str();
-        let (status, error, event_type, message) = match direction {
-            Direction::Forward => (
-                ExecutionStatus::Terminated,
-                String::new(),
-                "workflow_succeeded",
-                format!("'{workflow}' workflow execution succeeded: the service stopped in its swap and finished it at its start"),
-            ),
+        let (status, error, event) = match direction {
+            Direction::Forward => {
+                let mut event = table::workflow_event(&execution, "workflow_succeeded", "");
+                event.message.push_str(": the service stopped in its swap and finished it at its start");
+                (ExecutionStatus::Terminated, "", event)
+            }
             Direction::Back => {
-                let error = "interrupted: the service stopped while it ran; nothing was changed".to_owned();
-                let message = format!("'{workflow}' workflow execution failed: {error}");
-                (ExecutionStatus::Failed, error, "workflow_failed", message)
+                let error = "interrupted: the service stopped while it ran; nothing was changed";
+                (ExecutionStatus::Failed, error, table::workflow_event(&execution, "workflow_failed", error))
             }
         };
-        let change = StatusChange { error: Some(&error), ..StatusChange::default() };
+        let change = StatusChange { error: Some(error), ..StatusChange::default() };
         if table::set_status(tx, id, status, &change)? {
-            let event = NewEvent { event_type: Some(event_type.to_owned()), message, ..NewEvent::default() };
             table::insert_event(tx, &execution, &event)?;
         }
         Ok::<_, RecordsError>(())
