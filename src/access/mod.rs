@@ -125,19 +125,9 @@ impl Access {
     /// An unknown tenant.
     pub async fn caller(&self, user: User, tenant: Option<&str>) -> Result<Caller, AccessError> {
         let tenant = TenantName::trusted(tenant.unwrap_or(TenantName::DEFAULT));
-        let name = tenant.as_str().to_owned();
-        let existing: Vec<String> = self
-            .manager
-            .read(|connection| {
-                let names = connection
-                    .prepare_cached("SELECT name FROM tenants")?
-                    .query_map([], |row| row.get(0))?
-                    .collect::<rusqlite::Result<_>>()?;
-                Ok(names)
-            })
-            .await?;
-        if !existing.contains(&name) {
-            return Err(AccessError::UnknownTenant(name));
+        let existing = self.manager.tenants().await?;
+        if !existing.contains(&tenant) {
+            return Err(AccessError::UnknownTenant(tenant.to_string()));
         }
         let username = user.username.as_str().to_owned();
         let tenants: Vec<(TenantName, TenantRole)> = self
@@ -145,9 +135,7 @@ impl Access {
             .read(move |connection| Records::memberships(connection, Some(&username)))
             .await?
             .into_iter()
-            .filter(|membership| {
-                membership.confirmed && existing.iter().any(|name| name == membership.tenant_name.as_str())
-            })
+            .filter(|membership| membership.confirmed && existing.contains(&membership.tenant_name))
             .map(|membership| (membership.tenant_name, membership.role))
             .collect();
         let tenant_role = tenants.iter().find(|(name, _)| *name == tenant).map(|(_, role)| *role);

@@ -85,21 +85,8 @@ impl Blobs {
     /// The reader's and the file system's own; nothing is left behind then.
     pub fn put(&self, content: &mut dyn Read) -> io::Result<StoredBlob> {
         let mut file = tempfile::NamedTempFile::new_in(&self.partial)?;
-        let mut hash = Sha256::new();
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let mut size_bytes = 0;
-        loop {
-            let length = match content.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            hash.update(&chunk[..length]);
-            file.write_all(&chunk[..length])?;
-            size_bytes += length as u64;
-        }
-        self.keep(file, &hash.finalize().into(), size_bytes)
+        let (digest, size_bytes) = hash(content, &mut file)?;
+        self.keep(file, &digest, size_bytes)
     }
 
     /// Takes a file that was written under the partial folder.
@@ -108,18 +95,8 @@ impl Blobs {
     /// The file system's own.
     pub fn adopt(&self, mut file: tempfile::NamedTempFile) -> io::Result<StoredBlob> {
         file.as_file_mut().seek(SeekFrom::Start(0))?;
-        let mut hash = Sha256::new();
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let mut size_bytes = 0;
-        loop {
-            let length = file.as_file_mut().read(&mut chunk)?;
-            if length == 0 {
-                break;
-            }
-            hash.update(&chunk[..length]);
-            size_bytes += length as u64;
-        }
-        self.keep(file, &hash.finalize().into(), size_bytes)
+        let (digest, size_bytes) = hash(file.as_file_mut(), &mut io::sink())?;
+        self.keep(file, &digest, size_bytes)
     }
 
     fn keep(
@@ -182,6 +159,24 @@ impl Blobs {
             }
         }
         Ok(moved)
+    }
+}
+
+/// Hashes `content` while it is copied to `copy`; answers the SHA-256 and the length in bytes.
+fn hash(content: &mut dyn Read, copy: &mut dyn Write) -> io::Result<([u8; 32], u64)> {
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut size_bytes = 0;
+    loop {
+        let length = match content.read(&mut chunk) {
+            Ok(0) => return Ok((hash.finalize().into(), size_bytes)),
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hash.update(&chunk[..length]);
+        copy.write_all(&chunk[..length])?;
+        size_bytes += length as u64;
     }
 }
 

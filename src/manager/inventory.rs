@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::TenantName;
 
 use super::ManagerError;
+use super::tenants::tenant_names;
 
 /// The kinds that are counted: their tables, which all have a `tenant_name`.
 const KINDS: [&str; 8] =
@@ -47,14 +48,11 @@ impl Inventory {
     /// The database's own.
     pub fn read(connection: &Connection) -> Result<Self, ManagerError> {
         let mut inventory = Self::default();
-        let names: Vec<String> = connection
-            .prepare_cached("SELECT name FROM tenants ORDER BY name")?
-            .query_map([], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
+        let names = tenant_names(connection)?;
         inventory.counts.insert("tenants".to_owned(), names.len() as u64);
         for name in names {
             let counts = KINDS.map(|kind| (kind.to_owned(), 0));
-            inventory.tenants.insert(name, Counts::from(counts));
+            inventory.tenants.insert(name.to_string(), Counts::from(counts));
         }
         for kind in KINDS {
             let condition = if kind == "executions" { "deployment_id IS NOT NULL" } else { "1" };

@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use rusqlite::{Connection, Transaction};
 
-use crate::model::{TenantName, Timestamp};
+use crate::model::{BlobId, TenantName, Timestamp};
 
 pub use agents::{AGENTS, AgentChange};
 pub use blobs::{Blobs, Pin, StoredBlob};
@@ -47,7 +47,8 @@ pub use nodes::{InstanceChange, NODE_INSTANCES, NODES};
 pub use plugins::{NewPlugin, PLUGINS};
 pub use scope::{visible, writable};
 pub use secrets::{NewSecret, SECRETS, SecretChange};
-pub use upload::run_upload_blueprint;
+pub use tenants::tenant_names;
+pub use upload::{fail_upload, run_upload_blueprint};
 pub use vault::{Place, Vault, VaultError};
 pub use workflows::{StartOptions, run_deployment_workflow};
 
@@ -209,6 +210,19 @@ impl Manager {
         self.inner.current.store(Arc::new(next));
         Ok(())
     }
+}
+
+/// The files that the rows of a state name.
+///
+/// # Errors
+/// The database's own.
+pub fn named_blobs(connection: &Connection) -> Result<Vec<BlobId>, ManagerError> {
+    let mut statement = connection.prepare(
+        "SELECT archive_blob FROM blueprints WHERE archive_blob IS NOT NULL UNION SELECT archive_blob FROM plugins",
+    )?;
+    let names =
+        statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(names.iter().filter_map(|name| BlobId::parse(name)).collect())
 }
 
 /// Writes what every manager has from its first moment.

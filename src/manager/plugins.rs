@@ -229,7 +229,7 @@ impl Manager {
             // The upload was the wagon itself.
             None => download,
             Some(_) if is_full => Download { name: format!("{archive_name}.zip"), ..download },
-            Some((file, _)) => Download { file: OpenFile::new(file)?, name: archive_name },
+            Some(file) => Download { file: OpenFile::new(file)?, name: archive_name },
         })
     }
 

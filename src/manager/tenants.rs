@@ -1,6 +1,6 @@
 //! Tenants: whose entities are whose. Who belongs to one is no state of the manager.
 
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::{TenantName, Timestamp};
 
@@ -15,20 +15,25 @@ pub(super) const OWNED: [(&str, &str); 5] = [
     ("agents", "agents"),
 ];
 
+/// The names of all tenants of a state, in their order.
+///
+/// # Errors
+/// The database's own.
+pub fn tenant_names(connection: &Connection) -> Result<Vec<TenantName>, ManagerError> {
+    let names = connection
+        .prepare_cached("SELECT name FROM tenants ORDER BY name")?
+        .query_map([], |row| row.get::<_, String>(0).map(TenantName::trusted))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(names)
+}
+
 impl Manager {
     /// The names of all tenants, in their order.
     ///
     /// # Errors
     /// The database's own.
     pub async fn tenants(&self) -> Result<Vec<TenantName>, ManagerError> {
-        self.read(|connection| {
-            let names = connection
-                .prepare_cached("SELECT name FROM tenants ORDER BY name")?
-                .query_map([], |row| row.get::<_, String>(0).map(TenantName::trusted))?
-                .collect::<rusqlite::Result<_>>()?;
-            Ok(names)
-        })
-        .await
+        self.read(tenant_names).await
     }
 
     /// Makes a tenant.

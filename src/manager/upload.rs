@@ -4,9 +4,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use crate::causes::chain;
+use crate::database::DatabaseError;
 use crate::executions::table::NewEvent;
 use crate::executions::{Job, JobError, JobResult};
-use crate::model::{BlobId, ExecutionId, Timestamp};
+use crate::model::{BlobId, Execution, ExecutionId, Timestamp};
 
 use super::blueprint::{
     ArchiveLimits, Blueprint, BlueprintError, contains_key_material, parse, read_blueprint_archive,
@@ -90,6 +91,20 @@ fn upload(manager: &Manager, job: &Job, blob: &BlobId, main_file: &str) -> Resul
     }
     job.check().map_err(stopped)?;
     keep(manager, job, &blueprint, holds_key_material).map_err(stopped)
+}
+
+/// Leaves the blueprint of an upload that ended without a verdict as failed; one that has its verdict keeps it.
+///
+/// # Errors
+/// The database's own.
+pub fn fail_upload(connection: &Connection, execution: &Execution, error: &str) -> Result<(), DatabaseError> {
+    connection.execute(
+        "UPDATE blueprints SET state = 'failed_uploading', error = ?3
+         WHERE tenant_name = ?1 AND upload_execution_id = ?2 AND state NOT IN ('uploaded', 'invalid')
+           AND state NOT LIKE 'failed%'",
+        (execution.tenant_name.as_str(), execution.id.to_string(), error),
+    )?;
+    Ok(())
 }
 
 fn refusal(error: &BlueprintError) -> JobError {

@@ -68,17 +68,17 @@ pub(super) fn read_plugin(mut archive: File) -> Result<Wagon, ManagerError> {
 }
 
 impl Wagon {
-    /// The wagon that is in a zip, as a file of its own in `partial` without a name, and its length; none where the
+    /// The wagon that is in a zip, as a file of its own in `partial` without a name; none where the
     /// archive is the wagon. For blocking threads.
-    pub(super) fn extract(mut archive: File, partial: &Path) -> Result<Option<(File, u64)>, ManagerError> {
+    pub(super) fn extract(mut archive: File, partial: &Path) -> Result<Option<File>, ManagerError> {
         if !is_zip(&mut archive)? {
             return Ok(None);
         }
         let mut zip = ZipArchive::new(archive).map_err(bad)?;
         let Some(name) = wagon_in(&zip) else { return Ok(None) };
         let mut file = tempfile::tempfile_in(partial)?;
-        let size_bytes = copy_entry(&mut zip, &name, &mut file)?;
-        Ok(Some((file, size_bytes)))
+        copy_entry(&mut zip, &name, &mut file)?;
+        Ok(Some(file))
     }
 }
 

@@ -39,14 +39,6 @@ impl SnapshotStatus {
             .find(|status| status.as_str() == text)
     }
 
-    /// Whether there is an archive to download or restore.
-    pub fn has_archive(self) -> bool {
-        match self {
-            Self::Created | Self::Uploaded => true,
-            Self::Creating | Self::Failed | Self::Uploading => false,
-        }
-    }
-
     /// The states from which this one may be reached.
     pub fn legal_earlier(self) -> &'static [Self] {
         match self {

@@ -96,15 +96,7 @@ impl Worker for SnapshotWorker {
                     _ => DatabaseError::Closed,
                 })
             }
-            Workflow::UploadBlueprint => {
-                tx.execute(
-                    "UPDATE blueprints SET state = 'failed_uploading', error = ?3
-                     WHERE tenant_name = ?1 AND upload_execution_id = ?2 AND state NOT IN ('uploaded', 'invalid')
-                       AND state NOT LIKE 'failed%'",
-                    (execution.tenant_name.as_str(), execution.id.to_string(), error),
-                )?;
-                Ok(())
-            }
+            Workflow::UploadBlueprint => crate::manager::fail_upload(tx, execution, error),
             Workflow::RestoreSnapshot
             | Workflow::Rollback
             | Workflow::CreateDeploymentEnvironment

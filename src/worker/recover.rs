@@ -169,15 +169,7 @@ fn named_blobs(manager: &Manager) -> Result<HashSet<BlobId>, JobError> {
         } else {
             manager.generations().load(number).map_err(ManagerError::from)?
         };
-        let names = generation.database.read_blocking(|connection| {
-            let mut statement = connection.prepare(
-                "SELECT archive_blob FROM blueprints WHERE archive_blob IS NOT NULL UNION SELECT archive_blob FROM plugins",
-            )?;
-            Ok::<Vec<String>, ManagerError>(
-                statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?,
-            )
-        })?;
-        named.extend(names.iter().filter_map(|name| BlobId::parse(name)));
+        named.extend(generation.database.read_blocking(crate::manager::named_blobs)?);
     }
     Ok(named)
 }

@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::executions::Job;
-use crate::manager::{Manager, ManagerError, Pin};
-use crate::model::{BlobId, Timestamp};
+use crate::manager::{Manager, ManagerError, Pin, named_blobs, tenant_names};
+use crate::model::Timestamp;
 use crate::records::{Direction, Identity};
 
 use super::{CollectOptions, Collected, EntrySink, EntrySource, SourceError};
@@ -80,13 +80,8 @@ impl Embedded {
         let generation = self.manager.current();
         let blobs = self.manager.blobs().clone();
         let (connection, pins) = generation.database.cut_blocking(move |connection| {
-            let mut statement = connection.prepare(
-                "SELECT archive_blob FROM blueprints WHERE archive_blob IS NOT NULL UNION SELECT archive_blob FROM plugins",
-            )?;
-            let names = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-            Ok::<Vec<Pin>, SourceError>(
-                names.iter().filter_map(|name| BlobId::parse(name)).map(|blob| blobs.pin(blob)).collect(),
-            )
+            let named = named_blobs(connection).map_err(state)?;
+            Ok::<Vec<Pin>, SourceError>(named.into_iter().map(|blob| blobs.pin(blob)).collect())
         })?;
         Ok(Cut { connection, _pins: pins, at: Timestamp::now(), manager: self.manager.clone() })
     }
@@ -174,10 +169,8 @@ impl StagedGeneration {
     /// The database's own.
     pub fn tenants(&self) -> Result<Vec<String>, SourceError> {
         let generation = self.manager.generations().load(self.after).map_err(state)?;
-        generation.database.read_blocking(|connection| {
-            let mut statement = connection.prepare("SELECT name FROM tenants ORDER BY name")?;
-            Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
-        })
+        let names = generation.database.read_blocking(tenant_names).map_err(state)?;
+        Ok(names.iter().map(ToString::to_string).collect())
     }
 
     /// Removes the restored generation: the restore does not happen.
