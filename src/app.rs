@@ -15,6 +15,7 @@ use crate::database::{ListError, ListQuery, Page, Scope, text};
 use crate::executions::table::{EVENTS, EXECUTIONS};
 use crate::executions::{Engine, Homes, JobError, merged};
 use crate::fetch::FetchSettings;
+use crate::flows::{Amqp, FlowSettings, Flows};
 use crate::keys::{Keys, KeysError};
 use crate::manager::{Blobs, Manager, ManagerError, Vault, visible};
 use crate::model::{Caller, ExecutionId, Timestamp};
@@ -62,6 +63,8 @@ pub struct Service {
     pub engine: Engine,
     /// The manager snapshots.
     pub snapshots: Snapshots,
+    /// The flows and the snapshots of their steps.
+    pub flows: Flows,
     /// How files are fetched by URL.
     pub fetch: FetchSettings,
     /// The settings it was built by.
@@ -107,11 +110,14 @@ impl Service {
         let manager = Manager::open(&folder.join("manager"), blobs, Arc::new(Vault::new(&keys.storage)))?;
         let store = DiskStore::open(&folder.join("archives"), &partial)?;
         let recovered = recover(&records, &manager, &store).map_err(AppError::Recover)?;
+        let flow_settings = flow_settings(&config);
 
         let limits = Limits::default();
         let settings = WorkerSettings {
             manager_name: config.manager.name.clone(),
             compression_threads: config.archive.compression_threads,
+            pause_seconds: config.flows.pause_seconds,
+            history_entries: config.flows.history_entries,
             limits: limits.clone(),
             partial,
         };
@@ -137,12 +143,14 @@ impl Service {
             fetch: fetch.clone(),
         };
         let snapshots = Snapshots::new(records.clone(), engine.clone(), store, snapshot_settings);
+        let flows = Flows::new(manager.clone(), records.clone(), engine.clone(), flow_settings);
         Ok(Self {
             access,
             manager,
             records,
             engine,
             snapshots,
+            flows,
             fetch,
             config,
             recovered,
@@ -272,6 +280,22 @@ fn recipients(config: &Config) -> Result<Vec<Recipient>, AppError> {
             recipient.parse().map_err(|source| AppError::Recipient { recipient: recipient.clone(), source })
         })
         .collect()
+}
+
+fn flow_settings(config: &Config) -> FlowSettings {
+    let amqp = config.amqp.uri.as_ref().map(|uri| Amqp {
+        uri: uri.reveal().clone(),
+        exchange: config.amqp.exchange.clone(),
+        queue: config.amqp.queue.clone(),
+        binding: config.amqp.binding.clone(),
+        prefetch: config.amqp.prefetch,
+    });
+    FlowSettings {
+        max_snapshot_bytes: config.flows.max_snapshot_bytes,
+        history_entries: config.flows.history_entries,
+        dead_letters: config.flows.dead_letters,
+        amqp,
+    }
 }
 
 fn first_start(access: &Access, folder: &Path, given: Option<&str>) -> Result<Option<FirstStart>, AppError> {

@@ -12,6 +12,7 @@ pub mod executions;
 pub mod failpoints;
 pub mod fetch;
 pub mod files;
+pub mod flows;
 pub mod keys;
 pub mod manager;
 pub mod model;

@@ -79,6 +79,11 @@ pub async fn serve_until(
         listen(service.clone()).with_context(|| format!("failed to listen on {address}"))?;
     let handle = server.handle();
     let engine = service.engine.clone();
+    let (stopping, is_stopping) = tokio::sync::watch::channel(false);
+    tokio::spawn({
+        let flows = service.flows.clone();
+        async move { flows.run(is_stopping).await }
+    });
     let scheduler = tokio::spawn({
         let engine = engine.clone();
         async move { engine.run().await }
@@ -86,6 +91,7 @@ pub async fn serve_until(
     tokio::spawn(async move {
         stop.await;
         tracing::info!("stopping: running jobs have {} s to finish", grace.as_secs());
+        stopping.send_replace(true);
         engine.stop(grace).await;
         handle.stop(true).await;
     });

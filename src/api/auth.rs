@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::access::{Access, AccessError, Credentials};
 use crate::app::Service;
-use crate::model::{Caller, Permission};
+use crate::model::{Asking, Caller, Permission};
 
 use super::ApiError;
 
@@ -36,6 +36,12 @@ impl Auth {
             tenant: self.caller.tenant.clone(),
         }
         .into())
+    }
+
+    /// The caller with the permission that the call needs, for calls whose subject tells the tenant in which it is
+    /// checked.
+    pub fn asks(&self, permission: Permission) -> Asking {
+        Asking { caller: self.caller.clone(), permission }
     }
 
     /// The caller, for calls that every user may make.

@@ -1,18 +1,20 @@
-//! One internal error → the error body of the face. No handler builds one by hand.
+//! One internal error → a code and a message, which each face writes in its own form. No handler builds one by hand.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
 
 use crate::access::AccessError;
 use crate::causes::chain;
 use crate::database::{DatabaseError, ListError};
 use crate::executions::ExecutionError;
+use crate::flows::FlowError;
 use crate::manager::ManagerError;
 use crate::records::RecordsError;
 use crate::snapshots::SnapshotError;
 
-/// The codes of Cloudify's errors, each with its status.
+use super::face::Face;
+
+/// The codes of errors, each with its status: those of Cloudify, and below them those of flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     BadParameters,
@@ -39,6 +41,14 @@ pub enum ErrorCode {
     InsufficientStorage,
     ServiceUnavailable,
     Internal,
+    FlowRunning,
+    StepNotInFlow,
+    SnapshotNotFound,
+    SnapshotExists,
+    SnapshotTooLarge,
+    IdMismatch,
+    ChangedSince,
+    NothingToUndo,
 }
 
 impl ErrorCode {
@@ -69,7 +79,24 @@ impl ErrorCode {
             Self::InsufficientStorage => "insufficient_storage_error",
             Self::ServiceUnavailable => "service_unavailable_error",
             Self::Internal => "internal_server_error",
+            Self::FlowRunning => "flow_running_error",
+            Self::StepNotInFlow => "step_not_in_flow_error",
+            Self::SnapshotNotFound => "snapshot_not_found_error",
+            Self::SnapshotExists => "snapshot_exists_error",
+            Self::SnapshotTooLarge => "snapshot_too_large_error",
+            Self::IdMismatch => "id_mismatch_error",
+            Self::ChangedSince => "changed_since_error",
+            Self::NothingToUndo => "nothing_to_undo_error",
         }
+    }
+
+    /// The same as JSON:API's clients have it: `FlowRunning`.
+    pub fn title_case(self) -> String {
+        if self == Self::Internal {
+            return "Internal".to_owned();
+        }
+        let words = self.as_str().trim_end_matches("_error").split('_');
+        words.map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect()
     }
 
     /// The status that goes with it.
@@ -87,13 +114,17 @@ impl ErrorCode {
             | Self::UnknownDeploymentInput
             | Self::DependentExists => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Forbidden | Self::FlowRunning => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::StepNotInFlow | Self::SnapshotNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed | Self::BlueprintInUse | Self::PluginInUse => {
                 StatusCode::METHOD_NOT_ALLOWED
             }
-            Self::Conflict => StatusCode::CONFLICT,
-            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Conflict
+            | Self::SnapshotExists
+            | Self::IdMismatch
+            | Self::ChangedSince
+            | Self::NothingToUndo => StatusCode::CONFLICT,
+            Self::PayloadTooLarge | Self::SnapshotTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::MaintenanceModeActive | Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::InsufficientStorage => StatusCode::INSUFFICIENT_STORAGE,
@@ -108,12 +139,24 @@ impl ErrorCode {
 pub struct ApiError {
     code: ErrorCode,
     message: String,
+    pointer: Option<String>,
 }
 
 impl ApiError {
     /// An error with this code and message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), pointer: None }
+    }
+
+    /// Says where in the caller's document the fault is (RFC 6901).
+    pub fn at(mut self, pointer: Option<String>) -> Self {
+        self.pointer = pointer;
+        self
+    }
+
+    /// Where in the caller's document the fault is.
+    pub fn pointer(&self) -> Option<&str> {
+        self.pointer.as_deref()
     }
 
     /// A parameter that can't be used.
@@ -143,15 +186,8 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
-        if self.code == ErrorCode::Unauthorized {
-            response.insert_header(("WWW-Authenticate", "Basic realm=\"lifeboat\""));
-        }
-        response.json(json!({
-            "message": self.message,
-            "error_code": self.code.as_str(),
-            "server_traceback": null,
-        }))
+        // Where the request is not at hand; the server writes it again in the form of the request's face.
+        Face::Cloudify.answer(self)
     }
 }
 
@@ -242,6 +278,35 @@ impl From<SnapshotError> for ApiError {
             SnapshotError::NoSpace(_) => ErrorCode::InsufficientStorage,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<FlowError> for ApiError {
+    fn from(error: FlowError) -> Self {
+        let message = error.to_string();
+        let (code, pointer) = match error {
+            // To these callers Cloudify's 400 would say that their document is wrong.
+            FlowError::Execution(ExecutionError::Conflict(_)) => (ErrorCode::Conflict, None),
+            FlowError::Execution(error) => return error.into(),
+            FlowError::Manager(error) => return error.into(),
+            FlowError::Records(error) => return error.into(),
+            FlowError::NotFound { .. } => (ErrorCode::NotFound, None),
+            FlowError::Forbidden { .. } => (ErrorCode::Forbidden, None),
+            FlowError::Running(_) => (ErrorCode::FlowRunning, None),
+            FlowError::StepNotInFlow { .. } => (ErrorCode::StepNotInFlow, None),
+            FlowError::SnapshotExists { .. } => (ErrorCode::SnapshotExists, None),
+            FlowError::SnapshotNotFound { .. } => (ErrorCode::SnapshotNotFound, None),
+            FlowError::SnapshotTooLarge { .. } => (ErrorCode::SnapshotTooLarge, None),
+            FlowError::BodyTooLong { .. } => (ErrorCode::PayloadTooLarge, None),
+            FlowError::NotAnObject => (ErrorCode::BadParameters, None),
+            FlowError::Invalid { pointer, .. } => (ErrorCode::BadParameters, pointer),
+            FlowError::Mismatch { pointer, .. } => (ErrorCode::IdMismatch, Some(pointer.to_owned())),
+            FlowError::ChangedSince { .. } => (ErrorCode::ChangedSince, None),
+            FlowError::NothingToUndo(_) => (ErrorCode::NothingToUndo, None),
+            FlowError::Conflict(_) => (ErrorCode::Conflict, None),
+            FlowError::Stopping => (ErrorCode::ServiceUnavailable, None),
+        };
+        Self::new(code, message).at(pointer)
     }
 }
 

@@ -6,6 +6,8 @@ pub mod cloudify;
 mod download;
 mod error;
 mod extract;
+mod face;
+pub mod flows;
 pub mod server;
 pub mod service;
 

@@ -8,11 +8,12 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, HttpResponse, HttpServer, ResponseError, web};
+use actix_web::{App, HttpResponse, HttpServer, web};
 
 use crate::app::Service;
 
-use super::{ApiError, ErrorCode, cloudify, service};
+use super::face::Face;
+use super::{ApiError, ErrorCode, cloudify, flows, service};
 
 /// How long the headers of a request may take to arrive, in seconds.
 const HEADER_SECONDS: u64 = 30;
@@ -30,7 +31,9 @@ pub fn listen(service: web::Data<Service>) -> std::io::Result<(actix_web::dev::S
             .wrap(from_fn(shape_errors))
             .wrap(cors(&origins))
             .wrap(from_fn(log_request))
+            .wrap(from_fn(trim_slash))
             .configure(cloudify::configure)
+            .configure(flows::configure)
             .configure(service::configure)
             .default_service(web::to(not_found))
     })
@@ -64,25 +67,69 @@ fn cors(origins: &[String]) -> Cors {
     cors.block_on_origin_mismatch(false)
 }
 
-async fn not_found(request: actix_web::HttpRequest) -> HttpResponse {
-    ApiError::new(ErrorCode::NotFound, format!("there is no `{} {}` here", request.method(), request.path()))
-        .error_response()
+async fn not_found(request: actix_web::HttpRequest) -> Result<HttpResponse, ApiError> {
+    let message = format!("there is no `{} {}` here", request.method(), request.path());
+    Err(ApiError::new(ErrorCode::NotFound, message))
 }
 
-/// Errors that no handler of ours made (a method that a path has not, a body that a parser refused) get the body of
-/// all others.
+/// elastic.io's documents write some paths with a slash at the end and some without: both mean the same.
+async fn trim_slash(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let path = request.path();
+    let trimmed = path.trim_end_matches('/');
+    if Face::of(path) != Face::Cloudify && trimmed.len() < path.len() {
+        let query = request.query_string();
+        let target = if query.is_empty() { trimmed.to_owned() } else { format!("{trimmed}?{query}") };
+        let mut parts = request.head().uri.clone().into_parts();
+        if let Ok(target) = target.parse() {
+            parts.path_and_query = Some(target);
+        }
+        if let Ok(uri) = actix_web::http::Uri::from_parts(parts) {
+            request.match_info_mut().get_mut().update(&uri);
+            request.head_mut().uri = uri;
+        }
+    }
+    next.call(request).await
+}
+
+/// Errors are written in the form of their face; those that no handler of ours made (a method that a path has not, a
+/// body that a parser refused) get the body of all others.
 async fn shape_errors(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    let face = Face::of(&path);
     let response = next.call(request).await?.map_into_boxed_body();
     let status = response.status();
-    let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
-    if !(status.is_client_error() || status.is_server_error()) || is_ours {
+    if !(status.is_client_error() || status.is_server_error()) {
         return Ok(response);
     }
-    let error = match status {
+    let ours = response.response().error().and_then(|error| error.as_error::<ApiError>());
+    let mut shaped = match ours {
+        Some(_) if face == Face::Cloudify => return Ok(response),
+        Some(error) => face.answer(error),
+        None if response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind == "application/json") =>
+        {
+            return Ok(response);
+        }
+        None => face.answer(&foreign(status, &method, &path)),
+    };
+    let (request, response) = response.into_parts();
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        shaped.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    Ok(ServiceResponse::new(request, shaped))
+}
+
+/// What an error means that no handler of ours made.
+fn foreign(status: StatusCode, method: &Method, path: &str) -> ApiError {
+    match status {
         StatusCode::METHOD_NOT_ALLOWED => {
             ApiError::new(ErrorCode::MethodNotAllowed, format!("`{path}` does not answer to {method}"))
         }
@@ -94,13 +141,7 @@ async fn shape_errors(
             ApiError::bad_parameters(format!("the request can't be read ({status})"))
         }
         _ => ApiError::internal(&std::io::Error::other(format!("{method} {path} ended with {status}"))),
-    };
-    let (request, response) = response.into_parts();
-    let mut shaped = error.error_response();
-    if let Some(allow) = response.headers().get(header::ALLOW) {
-        shaped.headers_mut().insert(header::ALLOW, allow.clone());
     }
-    Ok(ServiceResponse::new(request, shaped))
 }
 
 /// One line per request, without its query, which may hold what is secret.

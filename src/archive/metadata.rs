@@ -64,6 +64,9 @@ pub struct ArchiveOptions {
     pub include_credentials: bool,
     pub include_logs: bool,
     pub include_events: bool,
+    /// Archives of before there were flows do not say it.
+    #[serde(default)]
+    pub include_flow_history: bool,
 }
 
 impl Metadata {

@@ -8,15 +8,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use reqwest::Method;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::error::{CliError, FailureKind, innermost};
 use super::prompt::{self, PasswordSource};
+use super::refusal::refusal;
 
 /// Where a service listens if nothing else is said.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -25,8 +27,10 @@ const DEFAULT_USER: &str = "admin";
 /// How long an answer, or the next piece of one, may take; uploads and fetches may take longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Under what Cloudify's calls stand; those of the service itself stand beside it.
+/// Under what Cloudify's calls stand.
 const CLOUDIFY: [&str; 2] = ["api", "v3.1"];
+/// What a path begins with that stands beside them: calls of the service itself, and of flows.
+const OTHER_FACES: [&str; 2] = ["service", "v2"];
 /// Entities asked for at once where a list is read to its end.
 const PAGE: u64 = 1000;
 
@@ -109,6 +113,7 @@ impl ConnectionArgs {
 }
 
 /// One call of the API.
+#[derive(Clone)]
 pub struct Call {
     doing: String,
     method: Method,
@@ -118,7 +123,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call to `path`, below `/api/v3.1` unless it begins with `service`; `doing` is for the message if it fails ("list the snapshots").
+    /// A call to `path`, below `/api/v3.1` unless it begins with `service` or `v2`; `doing` is for the message if it fails ("list the snapshots").
     pub fn new(method: Method, doing: impl Into<String>, path: &[&str]) -> Self {
         let path = path.iter().map(|segment| (*segment).to_owned()).collect();
         Self { doing: doing.into(), method, path, query: Vec::new(), body: None }
@@ -162,20 +167,23 @@ pub struct Paging {
 }
 
 /// Entities of a list, and how many there are in all.
-pub struct Listing {
+pub struct Listing<T = Value> {
     /// Those that were asked for.
-    pub items: Vec<Value>,
+    pub items: Vec<T>,
     /// All that match.
     pub total: u64,
 }
 
 /// A service that can be called. Not yet contacted when made.
+#[derive(Clone)]
 pub struct Service {
     base: Url,
     /// Gives up where an answer takes too long.
     quick: Client,
     /// Waits for as long as a transfer takes.
     patient: Client,
+    /// The tenant of all calls, where it is not the one of the settings.
+    tenant: Option<HeaderValue>,
 }
 
 impl Service {
@@ -220,7 +228,23 @@ impl Service {
             }
             builder.build().map_err(|error| CliError::from_error("prepare the connection", &error))
         };
-        Ok(Self { quick: client(Some(ANSWER_TIMEOUT))?, patient: client(None)?, base })
+        Ok(Self { quick: client(Some(ANSWER_TIMEOUT))?, patient: client(None)?, base, tenant: None })
+    }
+
+    /// The same service, called in the tenant `name` whatever the settings say.
+    ///
+    /// # Errors
+    /// Where the name cannot be the value of a header.
+    pub fn in_tenant(&self, name: &str) -> Result<Self, CliError> {
+        let tenant = HeaderValue::try_from(name)
+            .map_err(|error| CliError::from_error(format!("work in the tenant `{name}`"), &error))?;
+        Ok(Self { tenant: Some(tenant), ..self.clone() })
+    }
+
+    /// What a command needs in order to see what this service sees: ` --tenant NAME`, or nothing.
+    pub fn tenant_flag(&self) -> String {
+        let name = self.tenant.as_ref().and_then(|tenant| tenant.to_str().ok());
+        name.map(|name| format!(" --tenant {name}")).unwrap_or_default()
     }
 
     /// Makes a call and reads its JSON answer; null where there is none.
@@ -228,34 +252,64 @@ impl Service {
     /// # Errors
     /// With the kind that the status means; the reason is the service's message.
     pub fn call(&self, call: Call) -> Result<Value, CliError> {
+        let (doing, request) = self.prepared(call);
+        self.answer(&doing, request)
+    }
+
+    /// Makes a call and reads its JSON answer as a `T`: for what must not go through [`Value`], which rounds numbers.
+    ///
+    /// # Errors
+    /// Those of [`Service::call`], and where the answer is no `T`.
+    pub fn read<T: DeserializeOwned>(&self, call: Call) -> Result<T, CliError> {
+        let (doing, request) = self.prepared(call);
+        self.parsed(&doing, request)?.ok_or_else(|| CliError::failed(doing, "the answer is empty"))
+    }
+
+    fn prepared(&self, call: Call) -> (String, RequestBuilder) {
         let path: Vec<_> = call.path.iter().map(String::as_str).collect();
         let mut request = self.request(call.method, &path, &call.query);
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        self.answer(&call.doing, request)
+        (call.doing, request)
     }
 
     /// A request whose answer has to come soon: to be sent by [`Service::send`].
     pub fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> RequestBuilder {
-        self.quick.request(method, self.address(path, query))
+        self.tenanted(self.quick.request(method, self.address(path, query)))
     }
 
     /// A request that may take as long as it wants, for bodies and fetches.
     pub fn patient_request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> RequestBuilder {
-        self.patient.request(method, self.address(path, query))
+        self.tenanted(self.patient.request(method, self.address(path, query)))
+    }
+
+    fn tenanted(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.tenant {
+            Some(tenant) => request.header("tenant", tenant),
+            None => request,
+        }
     }
 
     /// Sends a request and reads its JSON answer.
     pub fn answer(&self, doing: &str, request: RequestBuilder) -> Result<Value, CliError> {
+        Ok(self.parsed(doing, request)?.unwrap_or(Value::Null))
+    }
+
+    /// Sends a request and reads its JSON answer; nothing where the answer has no body.
+    fn parsed<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        request: RequestBuilder,
+    ) -> Result<Option<T>, CliError> {
         let response = self.send(doing, request)?;
         let bytes = response.bytes().map_err(|error| self.unreachable(doing, error))?;
         if bytes.is_empty() {
-            return Ok(Value::Null);
+            return Ok(None);
         }
-        serde_json::from_slice(&bytes).map_err(|_| {
-            let reason = format!("the answer is no JSON: is there a Lifeboat at `{}`?", self.base);
-            CliError::failed(doing, reason)
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            let what = if error.is_data() { "not understood" } else { "no JSON" };
+            CliError::failed(doing, format!("the answer is {what}: is there a Lifeboat at `{}`?", self.base))
         })
     }
 
@@ -302,7 +356,8 @@ impl Service {
 
     fn address(&self, path: &[&str], query: &[(&str, String)]) -> Url {
         let mut url = self.base.clone();
-        let face: &[&str] = if path.first() == Some(&"service") { &[] } else { &CLOUDIFY };
+        let stands_beside = path.first().is_some_and(|first| OTHER_FACES.contains(first));
+        let face: &[&str] = if stands_beside { &[] } else { &CLOUDIFY };
         url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(face).extend(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query.iter().map(|(name, value)| (*name, value.as_str())));
@@ -315,33 +370,6 @@ impl Service {
         let advice = "is the service running? Set --url or LIFEBOAT_URL if it is elsewhere";
         let reason = format!("no answer from `{}`: {}; {advice}", self.base, innermost(&error));
         CliError::new(FailureKind::Unreachable, doing, reason)
-    }
-}
-
-/// Reads an answer that is not 2xx.
-fn refusal(doing: &str, status: StatusCode, body: &[u8]) -> CliError {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let message = body["message"].as_str().or_else(|| body["detail"].as_str());
-    let code = body["error_code"].as_str().unwrap_or_default();
-    let reason = match message {
-        Some(message) => message.to_owned(),
-        None => format!("the service answered {status} without a reason"),
-    };
-    let kind = match status {
-        StatusCode::UNAUTHORIZED => FailureKind::NotLoggedIn,
-        status if status.is_client_error() => FailureKind::Refused,
-        status if status.is_server_error() => FailureKind::Service,
-        _ => FailureKind::Failed,
-    };
-    let error = CliError::new(kind, doing, reason);
-    match (kind, code) {
-        (FailureKind::NotLoggedIn, _) => {
-            error.advising("set LIFEBOAT_USER and LIFEBOAT_PASSWORD, or LIFEBOAT_TOKEN")
-        }
-        (_, "existing_running_execution_error") => {
-            error.advising("wait for it (`lifeboat execution list`), or pass --queue to run after it")
-        }
-        _ => error,
     }
 }
 
@@ -433,19 +461,17 @@ mod tests {
         let service = Service::prepare(&args, &variables(&[])).unwrap();
         let address = service.address(&["snapshots", "a/b?c d"], &[("_search", "x&y".into())]);
         assert_eq!(address.as_str(), "http://h:1/under/api/v3.1/snapshots/a%2Fb%3Fc%20d?_search=x%26y");
+        let address =
+            service.address(&["v2", "flows", "f", "snapshots", "a/b%"], &[("page[number]", "1".into())]);
+        assert_eq!(address.as_str(), "http://h:1/under/v2/flows/f/snapshots/a%2Fb%25?page%5Bnumber%5D=1");
         assert!(parse_name("..").is_err() && parse_name("").is_err() && parse_name("a").is_ok());
     }
 
     #[test]
-    fn answers_become_exit_codes_and_keep_the_message() {
-        let body = br#"{"message":"no such thing","error_code":"not_found_error"}"#;
-        for (status, code) in [(400, 4), (401, 3), (403, 4), (404, 4), (409, 4), (500, 1), (503, 1), (302, 1)]
-        {
-            let error = refusal("get `a`", StatusCode::from_u16(status).unwrap(), body);
-            assert_eq!(error.kind.exit_code(), code, "{status}");
-            assert!(error.to_string().starts_with("get `a`: no such thing"), "{error}");
-        }
-        let error = refusal("get `a`", StatusCode::NOT_FOUND, b"<html>");
-        assert!(error.to_string().contains("404"), "{error}");
+    fn a_tenant_of_its_own_is_told_on() {
+        let service = Service::prepare(&ConnectionArgs::default(), &variables(&[])).unwrap();
+        assert_eq!(service.tenant_flag(), "");
+        assert_eq!(service.in_tenant("t").unwrap().tenant_flag(), " --tenant t");
+        assert!(service.in_tenant("a\nb").is_err());
     }
 }

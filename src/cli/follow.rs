@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::connection::{Call, Service};
 use super::error::CliError;
-use super::output::{field, note};
+use super::output::{Output, field, note};
 use super::progress::{self, Phases};
 
 /// How long a service that has answered before is waited for.
@@ -20,6 +20,45 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The exit code after Ctrl-C, as shells have it.
 const INTERRUPTED: i32 = 130;
+
+/// How people are told of an execution that was begun.
+pub struct Words<'a> {
+    /// For the error: "restore snapshot `a`".
+    pub doing: &'a str,
+    /// Before the progress: "restoring `a`".
+    pub label: &'a str,
+    /// When it has ended well.
+    pub success: &'a str,
+}
+
+/// Shows the execution that was begun, at once or when it has ended.
+///
+/// # Errors
+/// Those of [`wait`] and [`outcome`].
+pub fn finish(
+    service: &Service,
+    output: &Output,
+    execution: &Value,
+    is_awaited: bool,
+    words: &Words<'_>,
+) -> Result<(), CliError> {
+    let id = field(execution, "id");
+    if !is_awaited {
+        output.show(execution, |execution| format!("execution `{id}` is {}", field(execution, "status")));
+        if !output.is_json() {
+            note(&format!("follow it with: {}", tail(service, &id)));
+        }
+        return Ok(());
+    }
+    let ended = wait(service, &id, words.label)?;
+    let outcome = outcome(words.doing, &ended);
+    if output.is_json() {
+        output.show(&ended, |_| String::new());
+    } else if outcome.is_ok() {
+        output.line(words.success);
+    }
+    outcome
+}
 
 /// Waits for the end of an execution, showing its progress on stderr; answers its last record.
 ///
@@ -44,7 +83,7 @@ pub fn follow(
     id: &str,
     each: &mut dyn FnMut(&Value) -> Result<(), CliError>,
 ) -> Result<Value, CliError> {
-    announce_on_interrupt(id)?;
+    announce_on_interrupt(service, id)?;
     let mut pause = FIRST_PAUSE;
     let mut last_answer: Option<Instant> = None;
     let mut is_told = false;
@@ -61,7 +100,7 @@ pub fn follow(
                     is_told = true;
                 }
             }
-            Err(error) => return Err(error.advising(&how_to_go_on(id))),
+            Err(error) => return Err(error.advising(&how_to_go_on(service, id))),
         }
         thread::sleep(pause);
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
@@ -93,12 +132,17 @@ fn is_ended(execution: &Value) -> bool {
     execution["status"].as_str().is_some_and(|status| progress::END.contains(&status))
 }
 
-fn how_to_go_on(id: &str) -> String {
-    format!("the execution goes on; follow it with `lifeboat execution tail {id}`")
+/// The command that follows an execution.
+pub fn tail(service: &Service, id: &str) -> String {
+    format!("lifeboat execution tail {id}{}", service.tenant_flag())
+}
+
+fn how_to_go_on(service: &Service, id: &str) -> String {
+    format!("the execution goes on; follow it with `{}`", tail(service, id))
 }
 
 /// Makes Ctrl-C say that the execution goes on, and end the process.
-fn announce_on_interrupt(id: &str) -> Result<(), CliError> {
+fn announce_on_interrupt(service: &Service, id: &str) -> Result<(), CliError> {
     let doing = format!("follow execution `{id}`");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -109,8 +153,9 @@ fn announce_on_interrupt(id: &str) -> Result<(), CliError> {
         signal(SignalKind::interrupt()).map_err(|error| CliError::from_error(&doing, &error))?
     };
     let message = format!(
-        "\nlifeboat: no longer waiting; {}, cancel it with `lifeboat execution cancel {id}`",
-        how_to_go_on(id)
+        "\nlifeboat: no longer waiting; {}, cancel it with `lifeboat execution cancel {id}{}`",
+        how_to_go_on(service, id),
+        service.tenant_flag()
     );
     thread::spawn(move || {
         runtime.block_on(interrupts.recv());

@@ -18,11 +18,13 @@ pub(crate) mod download;
 mod error;
 mod execution;
 mod files;
+mod flow;
 pub(crate) mod follow;
 mod keys;
 pub(crate) mod output;
 pub(crate) mod progress;
 mod prompt;
+mod refusal;
 mod snapshot;
 mod token;
 pub(crate) mod upload;
@@ -81,6 +83,8 @@ pub enum Command {
     /// Undo the last restore
     #[command(after_help = "Example: lifeboat rollback --yes --wait")]
     Rollback(snapshot::RollbackArgs),
+    /// Work with flows: what their steps keep, its history, and captures of it
+    Flow(flow::FlowArgs),
     /// Follow and cancel jobs
     Execution(execution::ExecutionArgs),
     /// Manage who may log in
@@ -146,6 +150,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Quickstart(args) => crate::quickstart::run(args.keep),
         Command::Snapshot(args) => snapshot::run(args),
         Command::Rollback(args) => snapshot::rollback(args),
+        Command::Flow(args) => flow::run(args),
         Command::Execution(args) => execution::run(args),
         Command::User(args) => user::run(args),
         Command::Token(args) => token::run(args),

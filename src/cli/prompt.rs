@@ -33,6 +33,14 @@ pub fn confirm(doing: &str, warning: &str, word: &str) -> Result<(), CliError> {
     Err(CliError::failed(doing, "not confirmed, so nothing was done"))
 }
 
+/// Asks as [`confirm`] does; where nobody can be asked the command is refused, since `--yes` was not passed.
+pub fn confirm_or_refuse(doing: &str, warning: &str, word: &str) -> Result<(), CliError> {
+    if !can_ask() {
+        return Err(CliError::usage(doing, "pass --yes where nobody can be asked"));
+    }
+    confirm(doing, warning, word)
+}
+
 /// Where a password comes from.
 pub enum PasswordSource<'a> {
     /// The first line of a file.

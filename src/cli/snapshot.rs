@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::connection::{Call, ConnectionArgs, Paging, Service, parse_name};
 use super::download::{self, Downloaded};
 use super::error::CliError;
-use super::follow;
+use super::follow::{Words, finish};
 use super::output::{Output, field, fields, note, pairs, size, table};
 use super::prompt;
 use super::upload;
@@ -91,6 +91,12 @@ pub struct CreateArgs {
     /// Leave events out
     #[arg(long)]
     exclude_events: bool,
+    /// Stop running flows for the cut, and start them again
+    #[arg(long)]
+    pause_flows: bool,
+    /// Take the history of the flows' step snapshots too
+    #[arg(long)]
+    include_flow_history: bool,
     /// Wait in line for what it cannot run beside, in place of being refused
     #[arg(long)]
     queue: bool,
@@ -210,11 +216,8 @@ pub fn rollback(args: RollbackArgs) -> Result<(), CliError> {
     let output = Output::new(args.connection.json);
     let service = Service::connect(&args.connection)?;
     if !args.yes {
-        if !prompt::can_ask() {
-            return Err(CliError::usage(doing, "pass --yes where nobody can be asked"));
-        }
         let warning = "The state before the last restore comes back; changes made since are set aside.";
-        prompt::confirm(doing, warning, "rollback")?;
+        prompt::confirm_or_refuse(doing, warning, "rollback")?;
     }
     let call = Call::new(Method::POST, doing, &["service", "rollback"]).body(json!({}));
     let execution = service.call(call)?;
@@ -230,6 +233,8 @@ fn create(service: &Service, output: &Output, args: CreateArgs) -> Result<(), Cl
         "include_credentials": args.include_credentials,
         "include_logs": !args.exclude_logs,
         "include_events": !args.exclude_events,
+        "pause_flows": args.pause_flows,
+        "include_flow_history": args.include_flow_history,
         "queue": args.queue,
     });
     let execution = service.call(Call::new(Method::PUT, &doing, &["snapshots", &id]).body(body))?;
@@ -260,42 +265,6 @@ fn restore(service: &Service, output: &Output, args: RestoreArgs) -> Result<(), 
         success: &format!("snapshot `{id}` is restored"),
     };
     finish(service, output, &execution, args.wait, &words)
-}
-
-/// How people are told of an execution that was begun.
-struct Words<'a> {
-    /// For the error: "restore snapshot `a`".
-    doing: &'a str,
-    /// Before the progress: "restoring `a`".
-    label: &'a str,
-    /// When it has ended well.
-    success: &'a str,
-}
-
-/// Shows the execution that was begun, at once or when it has ended; not to have ended well is an error.
-fn finish(
-    service: &Service,
-    output: &Output,
-    execution: &Value,
-    wait: bool,
-    words: &Words<'_>,
-) -> Result<(), CliError> {
-    let id = field(execution, "id");
-    if !wait {
-        output.show(execution, |execution| format!("execution `{id}` is {}", field(execution, "status")));
-        if !output.is_json() {
-            note(&format!("follow it with: lifeboat execution tail {id}"));
-        }
-        return Ok(());
-    }
-    let ended = follow::wait(service, &id, words.label)?;
-    let outcome = follow::outcome(words.doing, &ended);
-    if output.is_json() {
-        output.show(&ended, |_| String::new());
-    } else if outcome.is_ok() {
-        output.line(words.success);
-    }
-    outcome
 }
 
 fn list(service: &Service, output: &Output, args: ListArgs) -> Result<(), CliError> {

@@ -14,6 +14,7 @@ use super::Cli;
 use super::connection::{Call, ConnectionArgs, Paging, Service};
 use super::download::download;
 use super::error::FailureKind;
+use super::flow::resources::{self, Resource, StepSnapshot};
 use super::{follow, upload};
 
 fn parse(line: &str) -> Result<Cli, clap::error::ErrorKind> {
@@ -31,6 +32,7 @@ fn what_the_help_shows_is_understood() {
         "lifeboat serve --config a.toml --data d --listen 127.0.0.1:0 --port-file p",
         "lifeboat quickstart --keep",
         "lifeboat snapshot create --include-metrics --include-credentials --exclude-logs --exclude-events --queue --wait",
+        "lifeboat snapshot create nightly --pause-flows --include-flow-history",
         "lifeboat snapshot create nightly --json --url http://a:1 --user u --password-file f --tenant t",
         "lifeboat snapshot --token t list --all-tenants --search x --sort id --descending --offset 3 --size 2",
         "lifeboat snapshot download nightly -o f --force",
@@ -39,6 +41,22 @@ fn what_the_help_shows_is_understood() {
         "lifeboat snapshot restore nightly --skip-environments",
         "lifeboat snapshot status",
         "lifeboat rollback --wait --yes --json",
+        "lifeboat flow list --workspace w --status active --search x --json",
+        "lifeboat flow show f",
+        "lifeboat flow show f --history",
+        "lifeboat flow show f --history 5",
+        "lifeboat flow start f",
+        "lifeboat flow stop f --token t",
+        "lifeboat flow reset f",
+        "lifeboat flow reset f a/b .. --yes",
+        "lifeboat flow undo f --change 17 --step a/b --force",
+        "lifeboat flow capture f --description x --wait",
+        "lifeboat flow captures",
+        "lifeboat flow captures f --workspace w",
+        "lifeboat flow compare c",
+        "lifeboat flow compare c --with d",
+        "lifeboat flow restore f --capture c --yes",
+        "lifeboat flow restore f --snapshot nightly --force --wait --yes",
         "lifeboat execution list --status started --status queued --workflow create_snapshot --deployment d",
         "lifeboat execution cancel e --kill",
         "lifeboat execution tail e --events-only",
@@ -63,6 +81,15 @@ fn what_cannot_be_meant_is_refused() {
         "lifeboat snapshot list --size many",
         "lifeboat snapshot list --token t --user u",
         "lifeboat snapshot restore a --skip-environments --recreate-deployments-envs true",
+        "lifeboat flow list --status paused",
+        "lifeboat flow show ..",
+        "lifeboat flow show f --history 0",
+        "lifeboat flow show f --history many",
+        "lifeboat flow compare",
+        "lifeboat flow restore f",
+        "lifeboat flow restore f --capture c --snapshot nightly",
+        "lifeboat flow restore f --capture c --wait",
+        "lifeboat flow restore f --capture c --force",
         "lifeboat execution cancel e --force --kill",
         "lifeboat user create a --role king",
         "lifeboat user create a --password-stdin --new-password-file f",
@@ -281,6 +308,67 @@ fn a_list_is_read_to_its_end_or_to_its_size() {
     assert_eq!(list(10, Some(3)), (3, Some(10.into()), 2500));
     assert_eq!(list(2400, Some(1500)), (100, Some(2400.into()), 2500));
     assert_eq!(list(3000, None), (0, None, 2500));
+}
+
+#[test]
+fn a_list_of_flows_is_read_page_by_page() {
+    let service = pretend(|request| {
+        let number = |name: &str| -> usize {
+            let (_, rest) = request.line.split_once(name).unwrap();
+            rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+        };
+        assert!(request.line.starts_with("GET /v2/flows?search=x&"), "{}", request.line);
+        let (page, size) = (number("page%5Bnumber%5D="), number("page%5Bsize%5D="));
+        let ids = ((page - 1) * size..(page * size).min(250)).map(|id| json!({ "id": id.to_string() }));
+        let meta =
+            json!({ "page": page, "per_page": size, "total": 250, "total_pages": 250_usize.div_ceil(size) });
+        Answer::json(200, &json!({ "data": ids.collect::<Vec<_>>(), "meta": meta }))
+    });
+    let list = |most| {
+        let call = Call::get("list the flows", &["v2", "flows"]).query("search", "x");
+        let listing = resources::list::<Resource>(&service, &call, 100, most).unwrap();
+        (listing.items.len(), listing.items.last().map(Resource::id), listing.total)
+    };
+    assert_eq!(list(None), (250, Some("249".into()), 250));
+    assert_eq!(list(Some(120)), (120, Some("119".into()), 250));
+    assert_eq!(list(Some(3)), (3, Some("2".into()), 250));
+}
+
+#[test]
+fn what_a_step_keeps_is_read_as_its_text() {
+    let value = r#"{"z": 9007199254740993, "$set": 1e400, "a": 1.10}"#;
+    let service = pretend(move |_| {
+        let resource = format!(r#"{{"id":"a/b","type":"snapshot","attributes":{{"snapshot":{value}}}}}"#);
+        Answer::bytes(200, format!(r#"{{"data":[{resource}],"meta":{{}}}}"#).into_bytes())
+    });
+    let call = Call::get("get what the steps keep", &["v2", "flows", "f", "snapshots"]);
+    let snapshots: Vec<Resource<StepSnapshot>> = resources::read(&service, call).unwrap();
+    assert_eq!(snapshots[0].parsed.value(), value);
+    assert!(serde_json::to_string_pretty(&snapshots).unwrap().contains(value));
+}
+
+#[test]
+fn an_answer_of_another_form_is_a_failure_and_no_crash() {
+    for answer in ["", "<html>", "[]", "{}", r#"{"data":[{"id":"a"}]}"#] {
+        let service = pretend(move |_| Answer::bytes(200, answer.into()));
+        let call = Call::get("get what the steps keep", &["v2", "flows", "f", "snapshots"]);
+        let error = resources::read::<Vec<Resource<StepSnapshot>>>(&service, call).unwrap_err();
+        assert_eq!(error.kind, FailureKind::Failed, "{answer}");
+        assert!(error.to_string().starts_with("get what the steps keep: the answer is"), "{error}");
+    }
+}
+
+#[test]
+fn an_execution_of_another_tenant_is_followed_there() {
+    let tenants = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&tenants);
+    let service = pretend(move |request| {
+        seen.lock().unwrap().push(request.headers.get("tenant").cloned());
+        Answer::json(200, &json!({ "id": "e", "status": "terminated" }))
+    });
+    follow::follow(&service, "e", &mut |_| Ok(())).unwrap();
+    follow::follow(&service.in_tenant("w").unwrap(), "e", &mut |_| Ok(())).unwrap();
+    assert_eq!(*tenants.lock().unwrap(), [None, Some("w".to_owned())]);
 }
 
 #[test]

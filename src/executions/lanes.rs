@@ -1,7 +1,8 @@
 //! Who may run beside whom: the one place where it is decided.
 //!
-//! A restore and a rollback run alone. Creates run beside each other and beside everything but those. Executions of
-//! one deployment run one after the other.
+//! A restore and a rollback run alone. Creates, captures and restores of one flow run beside each other and beside
+//! everything but those; creates that pause flows run one after the other, so that none starts what the other has
+//! stopped. Executions of one deployment run one after the other.
 
 use crate::model::{Execution, ExecutionStatus, Workflow};
 
@@ -20,7 +21,12 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
     }
     match candidate.workflow {
         // One that was queued on request waits for all others, as Cloudify's does.
-        Workflow::CreateSnapshot => candidate.status != ExecutionStatus::Queued || running.is_empty(),
+        Workflow::CreateSnapshot => {
+            let meets_pause =
+                pauses_flows(candidate) && running.iter().chain(waiting_before).any(pauses_flows);
+            !meets_pause && (candidate.status != ExecutionStatus::Queued || running.is_empty())
+        }
+        Workflow::RestoreFlow | Workflow::CaptureFlow => true,
         Workflow::RestoreSnapshot | Workflow::Rollback => running.is_empty(),
         Workflow::UploadBlueprint
         | Workflow::CreateDeploymentEnvironment
@@ -31,6 +37,10 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
                 && !running.iter().chain(waiting_before).any(|other| is_same_deployment(candidate, other))
         }
     }
+}
+
+fn pauses_flows(execution: &Execution) -> bool {
+    execution.workflow == Workflow::CreateSnapshot && execution.asks_for("pause_flows")
 }
 
 fn is_same_deployment(one: &Execution, other: &Execution) -> bool {
@@ -45,7 +55,9 @@ pub fn conflicts<'a>(workflow: &Workflow, queue: bool, open: &'a [Execution]) ->
         .filter(|other| match workflow {
             // Who asks for the queue wants to wait for whatever is active, not only for what forbids the start.
             Workflow::CreateSnapshot if queue => other.status.is_active(),
-            Workflow::CreateSnapshot => other.workflow.is_exclusive() && other.status.is_active(),
+            Workflow::CreateSnapshot | Workflow::RestoreFlow | Workflow::CaptureFlow => {
+                other.workflow.is_exclusive() && other.status.is_active()
+            }
             Workflow::RestoreSnapshot | Workflow::Rollback => {
                 // A blueprint is read in a moment: the restore waits for it by itself.
                 other.status.is_active() && other.workflow != Workflow::UploadBlueprint
@@ -115,6 +127,11 @@ mod tests {
             ("install", "create_snapshot", true),
             ("install", "restore_snapshot", false),
             ("upload_blueprint", "restore_snapshot", false),
+            ("capture_flow", "create_snapshot", true),
+            ("capture_flow", "restore_snapshot", false),
+            ("restore_snapshot", "capture_flow", false),
+            ("restore_flow", "install", true),
+            ("restore_flow", "rollback", false),
         ];
         for (candidate, other, expected) in cases {
             let candidate_row = execution(candidate, None, Pending);
@@ -127,6 +144,17 @@ mod tests {
         let second = execution("uninstall", Some("d"), Pending);
         assert!(!may_start(&second, &[running("install", Some("d"))], &[]));
         assert!(may_start(&second, &[running("install", Some("e"))], &[]));
+    }
+
+    #[test]
+    fn creates_that_pause_flows_run_one_after_the_other() {
+        let mut pausing = running("create_snapshot", None);
+        pausing.parameters.insert("pause_flows".to_owned(), true.into());
+        let mut next = execution("create_snapshot", None, ExecutionStatus::Pending);
+        assert!(may_start(&next, std::slice::from_ref(&pausing), &[]));
+        next.parameters = pausing.parameters.clone();
+        assert!(!may_start(&next, &[pausing], &[]));
+        assert!(may_start(&next, &[running("create_snapshot", None)], &[]));
     }
 
     #[test]

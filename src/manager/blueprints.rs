@@ -13,9 +13,7 @@ use crate::executions::table;
 use crate::files::OpenFile;
 use crate::model::{BlobId, Caller, EntityId, Execution, ExecutionId, Timestamp, Visibility, Workflow};
 
-use super::entities::{
-    self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, new_execution,
-};
+use super::entities::{self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate};
 use super::{Manager, ManagerError, StoredBlob};
 
 /// The main file where none is named.
@@ -137,7 +135,7 @@ impl Manager {
             let main_file = new.main_file_name.unwrap_or_else(|| DEFAULT_MAIN_FILE.to_owned());
             let parameters = json!({ "blueprint_id": id, "app_file_name": main_file });
             let mut execution =
-                new_execution(&caller, Workflow::UploadBlueprint, parameters.as_object().cloned().unwrap_or_default());
+                Execution::new(&caller, Workflow::UploadBlueprint, parameters.as_object().cloned().unwrap_or_default());
             execution.blueprint_id = Some(id.clone());
             tx.execute(
                 "INSERT INTO blueprints (tenant_name, id, visibility, created_at, created_by, main_file_name, labels,

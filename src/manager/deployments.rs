@@ -7,13 +7,12 @@ use serde_json::{Map, Value, json};
 
 use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
 use crate::executions::table;
-use crate::model::{Caller, EntityId, Timestamp, Visibility, Workflow};
+use crate::model::{Caller, EntityId, Execution, Timestamp, Visibility, Workflow};
 
 use super::blueprint::{DeploymentError, DeploymentPlan, evaluate_outputs, plan_deployment};
 use super::blueprints::plan_of;
 use super::entities::{
-    self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, new_execution,
-    set_visibility,
+    self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, set_visibility,
 };
 use super::nodes::{instances_of, nodes_of};
 use super::{Manager, ManagerError};
@@ -255,7 +254,7 @@ impl Manager {
             check_free(tx, &DEPLOYMENT, caller.tenant.as_str(), id.as_str(), new.visibility)?;
             // It may have been removed meanwhile.
             plan_of(tx, caller.tenant.as_str(), &new.blueprint_id)?;
-            let mut execution = new_execution(&caller, Workflow::CreateDeploymentEnvironment, Map::new());
+            let mut execution = Execution::new(&caller, Workflow::CreateDeploymentEnvironment, Map::new());
             execution.parameters.insert("deployment_id".to_owned(), json!(id));
             execution.deployment_id = Some(id.clone());
             execution.blueprint_id = Some(EntityId::trusted(new.blueprint_id.clone()));
@@ -284,7 +283,7 @@ impl Manager {
             let deployment = find(tx, &DEPLOYMENT, &caller, &id, None)?;
             let parameters =
                 json!({ "deployment_id": id, "force": options.force, "delete_logs": options.delete_logs });
-            let mut execution = new_execution(
+            let mut execution = Execution::new(
                 &caller,
                 Workflow::DeleteDeploymentEnvironment,
                 parameters.as_object().cloned().unwrap_or_default(),

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params_from_iter};
 use serde_json::{Map, Value};
 
 use crate::database::{Collection, Column, ColumnKind, Filter, ListQuery, Page, list, text};
-use crate::model::{Caller, Execution, ExecutionId, ExecutionStatus, Timestamp, Visibility, Workflow};
+use crate::model::{Caller, Timestamp, Visibility};
 
 use super::scope::{visible, writable};
 use super::{Manager, ManagerError};
@@ -165,29 +165,6 @@ pub(super) fn set_visibility(
         (number, visibility.as_str()),
     )?;
     Ok(())
-}
-
-/// The record of a job that the caller asks for now.
-pub(super) fn new_execution(
-    caller: &Caller,
-    workflow: Workflow,
-    parameters: Map<String, Value>,
-) -> Execution {
-    Execution {
-        id: ExecutionId::new(),
-        workflow,
-        tenant_name: caller.tenant.clone(),
-        created_by: caller.user.clone(),
-        deployment_id: None,
-        blueprint_id: None,
-        snapshot_id: None,
-        status: ExecutionStatus::Pending,
-        error: String::new(),
-        parameters,
-        created_at: Timestamp::now(),
-        scheduled_for: None,
-        is_dry_run: false,
-    }
 }
 
 /// Labels as they are kept: the caller's lists of `{key: value}`, or a plan's `key → {values}`. The same pair twice is

@@ -10,11 +10,22 @@ use crate::model::TenantName;
 use super::ManagerError;
 use super::tenants::tenant_names;
 
-/// The kinds that are counted: their tables, which all have a `tenant_name`.
-const KINDS: [&str; 8] =
-    ["blueprints", "deployments", "nodes", "node_instances", "plugins", "secrets", "agents", "executions"];
+/// The kinds that are counted, each with what gives a row with a `tenant_name` for one entity.
+const KINDS: [(&str, &str); 11] = [
+    ("blueprints", "blueprints"),
+    ("deployments", "deployments"),
+    ("nodes", "nodes"),
+    ("node_instances", "node_instances"),
+    ("plugins", "plugins"),
+    ("secrets", "secrets"),
+    ("agents", "agents"),
+    ("executions", "executions WHERE deployment_id IS NOT NULL"),
+    ("flows", "flows"),
+    ("step_snapshots", "step_snapshots JOIN flows ON flows.id = step_snapshots.flow_id"),
+    ("captures", "captures"),
+];
 /// The kinds of which a clean manager has none.
-const MADE: [&str; 5] = ["blueprints", "deployments", "plugins", "secrets", "agents"];
+const MADE: [&str; 7] = ["blueprints", "deployments", "plugins", "secrets", "agents", "flows", "captures"];
 
 /// Entities by kind, of one tenant or of all.
 pub type Counts = BTreeMap<String, u64>;
@@ -51,13 +62,11 @@ impl Inventory {
         let names = tenant_names(connection)?;
         inventory.counts.insert("tenants".to_owned(), names.len() as u64);
         for name in names {
-            let counts = KINDS.map(|kind| (kind.to_owned(), 0));
+            let counts = KINDS.map(|(kind, _)| (kind.to_owned(), 0));
             inventory.tenants.insert(name.to_string(), Counts::from(counts));
         }
-        for kind in KINDS {
-            let condition = if kind == "executions" { "deployment_id IS NOT NULL" } else { "1" };
-            let sql =
-                format!("SELECT tenant_name, count(*) FROM {kind} WHERE {condition} GROUP BY tenant_name");
+        for (kind, rows) in KINDS {
+            let sql = format!("SELECT tenant_name, count(*) FROM {rows} GROUP BY tenant_name");
             let mut total = 0;
             let mut statement = connection.prepare_cached(&sql)?;
             let rows =
@@ -73,7 +82,7 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// Whether nobody has made anything: no blueprint, deployment, plugin, secret or agent, and no tenant but
+    /// Whether nobody has made anything: no blueprint, deployment, plugin, secret, agent, flow or capture, and no tenant but
     /// `default_tenant`.
     pub fn is_clean(&self) -> bool {
         self.made().is_empty()

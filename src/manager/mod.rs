@@ -32,6 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use rusqlite::{Connection, Transaction};
 
+use crate::database::DatabaseError;
 use crate::model::{BlobId, TenantName, Timestamp};
 
 pub use agents::{AGENTS, AgentChange};
@@ -147,9 +148,27 @@ impl Manager {
         F: FnOnce(&Transaction<'_>) -> Result<T, ManagerError> + Send + 'static,
         T: Send + 'static,
     {
+        self.write_with(work).await
+    }
+
+    /// [`Manager::write`] for work that fails in ways of its own.
+    ///
+    /// # Errors
+    /// As [`Manager::write`].
+    pub async fn write_with<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<ManagerError> + From<DatabaseError> + Send + 'static,
+    {
         let (manager, generation) = (self.clone(), self.current());
         let database = generation.database.clone();
-        database.write(move |tx| manager.check_open(&generation).and_then(|()| work(tx))).await
+        database
+            .write(move |tx| {
+                manager.check_open(&generation)?;
+                work(tx)
+            })
+            .await
     }
 
     /// [`Manager::write`] for blocking threads.
@@ -161,9 +180,25 @@ impl Manager {
         F: FnOnce(&Transaction<'_>) -> Result<T, ManagerError> + Send + 'static,
         T: Send + 'static,
     {
+        self.write_blocking_with(work)
+    }
+
+    /// [`Manager::write_with`] for blocking threads.
+    ///
+    /// # Errors
+    /// As [`Manager::write`].
+    pub fn write_blocking_with<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<ManagerError> + From<DatabaseError> + Send + 'static,
+    {
         let (manager, generation) = (self.clone(), self.current());
         let database = generation.database.clone();
-        database.write_blocking(move |tx| manager.check_open(&generation).and_then(|()| work(tx)))
+        database.write_blocking(move |tx| {
+            manager.check_open(&generation)?;
+            work(tx)
+        })
     }
 
     /// Counts what the live state holds, as of one moment. For blocking threads.

@@ -5,9 +5,10 @@
 use refinery::{Migration, Runner};
 
 use crate::executions::table::SCHEMA_V1 as EXECUTIONS_V1;
+use crate::flows::SCHEMA_V2 as FLOWS_V2;
 
 /// The version of these tables, written into an archive's metadata and compared at restore.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 const V1: &str = "
 CREATE TABLE tenants (
@@ -182,5 +183,10 @@ CREATE TABLE agents (
 /// The migrations of manager.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
-    Runner::new(&[Migration::unapplied("V1__manager", &v1).expect("the migration's name is well formed")])
+    let migrations = [("V1__manager", v1.as_str()), ("V2__flows", FLOWS_V2)];
+    Runner::new(
+        &migrations.map(|(name, sql)| {
+            Migration::unapplied(name, sql).expect("the migrations' names are well formed")
+        }),
+    )
 }

@@ -7,12 +7,14 @@ use crate::model::{TenantName, Timestamp};
 use super::{Manager, ManagerError};
 
 /// The tables whose rows belong to a tenant, with the word for one of their entities.
-pub(super) const OWNED: [(&str, &str); 5] = [
+pub(super) const OWNED: [(&str, &str); 7] = [
     ("blueprints", "blueprints"),
     ("deployments", "deployments"),
     ("plugins", "plugins"),
     ("secrets", "secrets"),
     ("agents", "agents"),
+    ("flows", "flows"),
+    ("captures", "captures of flows"),
 ];
 
 /// The names of all tenants of a state, in their order.

@@ -11,7 +11,7 @@ use crate::model::{Caller, EntityId, Execution, ExecutionStatus, Timestamp, Work
 
 use super::blueprint::{LifecycleStep, WorkflowPlan, is_workflow_available, plan_workflow};
 use super::deployments::{DEPLOYMENT, active_executions};
-use super::entities::{locate, new_execution};
+use super::entities::locate;
 use super::environment::told;
 use super::nodes::{instances_of, nodes_of};
 use super::{Manager, ManagerError};
@@ -63,7 +63,7 @@ impl Manager {
                 )));
             }
             let running = active_executions(tx, caller.tenant.as_str(), &deployment)?;
-            let mut execution = new_execution(&caller, Workflow::Deployment(workflow), parameters);
+            let mut execution = Execution::new(&caller, Workflow::Deployment(workflow), parameters);
             execution.deployment_id = Some(EntityId::trusted(deployment));
             execution.blueprint_id = Some(EntityId::trusted(blueprint));
             execution.is_dry_run = options.dry_run;

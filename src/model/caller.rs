@@ -23,6 +23,11 @@ impl Caller {
         self.is_admin() || self.tenant_role == Some(TenantRole::Manager)
     }
 
+    /// The role in a tenant; none where the caller is no member of it.
+    pub fn role_in(&self, tenant: &TenantName) -> Option<TenantRole> {
+        self.tenants.iter().find(|(name, _)| name == tenant).map(|(_, role)| *role)
+    }
+
     /// Whether the caller is a sys_admin.
     pub fn is_admin(&self) -> bool {
         self.system_role == SystemRole::SysAdmin
@@ -32,4 +37,13 @@ impl Caller {
     pub fn may(&self, permission: Permission) -> bool {
         permission.is_granted(self.system_role, self.tenant_role)
     }
+}
+
+/// A caller and what the call needs, to be checked where it is known to which tenant its subject belongs.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    /// Who asks.
+    pub caller: Caller,
+    /// What has to be granted in the subject's tenant.
+    pub permission: Permission,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{EntityId, ExecutionId, SnapshotId, TenantName, Timestamp, UserName};
+use super::{Caller, EntityId, ExecutionId, SnapshotId, TenantName, Timestamp, UserName};
 
 /// Where an execution stands (Cloudify's words).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -130,6 +130,10 @@ pub enum Workflow {
     RestoreSnapshot,
     /// Undoes the last restore.
     Rollback,
+    /// Brings one flow back out of a manager snapshot.
+    RestoreFlow,
+    /// Keeps the snapshots of a flow's steps as one set.
+    CaptureFlow,
     /// Reads a blueprint that was uploaded.
     UploadBlueprint,
     /// Makes a deployment's nodes and node instances.
@@ -147,6 +151,8 @@ impl Workflow {
             Self::CreateSnapshot => "create_snapshot",
             Self::RestoreSnapshot => "restore_snapshot",
             Self::Rollback => "rollback",
+            Self::RestoreFlow => "restore_flow",
+            Self::CaptureFlow => "capture_flow",
             Self::UploadBlueprint => "upload_blueprint",
             Self::CreateDeploymentEnvironment => "create_deployment_environment",
             Self::DeleteDeploymentEnvironment => "delete_deployment_environment",
@@ -158,9 +164,15 @@ impl Workflow {
     /// workflows as it likes (`rollback` among them): what works on a deployment is never one of the service's own.
     pub fn of(text: &str, has_deployment: bool) -> Self {
         match (Self::parse(text), has_deployment) {
-            (Self::CreateSnapshot | Self::RestoreSnapshot | Self::Rollback | Self::UploadBlueprint, true) => {
-                Self::Deployment(text.to_owned())
-            }
+            (
+                Self::CreateSnapshot
+                | Self::RestoreSnapshot
+                | Self::Rollback
+                | Self::RestoreFlow
+                | Self::CaptureFlow
+                | Self::UploadBlueprint,
+                true,
+            ) => Self::Deployment(text.to_owned()),
             (workflow, _) => workflow,
         }
     }
@@ -170,6 +182,8 @@ impl Workflow {
             "create_snapshot" => Self::CreateSnapshot,
             "restore_snapshot" => Self::RestoreSnapshot,
             "rollback" => Self::Rollback,
+            "restore_flow" => Self::RestoreFlow,
+            "capture_flow" => Self::CaptureFlow,
             "upload_blueprint" => Self::UploadBlueprint,
             "create_deployment_environment" => Self::CreateDeploymentEnvironment,
             "delete_deployment_environment" => Self::DeleteDeploymentEnvironment,
@@ -185,7 +199,14 @@ impl Workflow {
     /// Whether its record belongs to the service (records.db) and survives a restore; the others are state of the
     /// manager.
     pub fn is_of_the_service(&self) -> bool {
-        matches!(self, Self::CreateSnapshot | Self::RestoreSnapshot | Self::Rollback)
+        matches!(
+            self,
+            Self::CreateSnapshot
+                | Self::RestoreSnapshot
+                | Self::Rollback
+                | Self::RestoreFlow
+                | Self::CaptureFlow
+        )
     }
 
     /// Whether Cloudify calls it a system workflow, hidden in lists unless asked for.
@@ -225,6 +246,32 @@ pub struct Execution {
     pub is_dry_run: bool,
 }
 
+impl Execution {
+    /// The record of a job that the caller asks for now, in the tenant of the request.
+    pub fn new(caller: &Caller, workflow: Workflow, parameters: Map<String, Value>) -> Self {
+        Self {
+            id: ExecutionId::new(),
+            workflow,
+            tenant_name: caller.tenant.clone(),
+            created_by: caller.user.clone(),
+            deployment_id: None,
+            blueprint_id: None,
+            snapshot_id: None,
+            status: ExecutionStatus::Pending,
+            error: String::new(),
+            parameters,
+            created_at: Timestamp::now(),
+            scheduled_for: None,
+            is_dry_run: false,
+        }
+    }
+
+    /// Whether an option of this name was asked for.
+    pub fn asks_for(&self, option: &str) -> bool {
+        self.parameters.get(option).and_then(Value::as_bool).unwrap_or(false)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,9 +290,16 @@ mod tests {
         for status in ExecutionStatus::ALL {
             assert_eq!(ExecutionStatus::parse(status.as_str()), Some(status));
         }
-        for name in
-            ["create_snapshot", "restore_snapshot", "rollback", "upload_blueprint", "install", "my_workflow"]
-        {
+        for name in [
+            "create_snapshot",
+            "restore_snapshot",
+            "rollback",
+            "restore_flow",
+            "capture_flow",
+            "upload_blueprint",
+            "install",
+            "my_workflow",
+        ] {
             assert_eq!(Workflow::parse(name).as_str(), name);
         }
     }

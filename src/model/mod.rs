@@ -10,7 +10,7 @@ mod snapshot;
 mod timestamp;
 
 pub use access::{Permission, SystemRole, TenantRole, Visibility};
-pub use caller::Caller;
+pub use caller::{Asking, Caller};
 pub use execution::{CancelMode, Execution, ExecutionStatus, Workflow};
 pub use ids::{BlobId, EntityId, ExecutionId, IdError, SnapshotId, TenantName, UserName};
 pub use snapshot::{Snapshot, SnapshotOrigin, SnapshotStatus};

@@ -53,6 +53,7 @@ impl Inventory {
         let mut kinds: Vec<_> = LISTS.iter().map(|(kind, ..)| (*kind, BTreeMap::new())).collect();
         let mut names = BTreeMap::new();
         let mut secrets = BTreeMap::new();
+        let (mut flows, mut snapshots) = (BTreeMap::new(), BTreeMap::new());
         for tenant in &tenants {
             let tenant = field(tenant, "name");
             let api = host.api(&tenant)?;
@@ -60,10 +61,13 @@ impl Inventory {
                 entities.extend(read_list(&api, &tenant, list, key)?);
             }
             secrets.extend(read_secrets(&api, &tenant)?);
+            read_flows(&api, &tenant, &mut flows, &mut snapshots)?;
             names.insert(tenant.clone(), Value::from(tenant));
         }
         kinds.insert(0, ("tenants", names));
         kinds.push(("secrets", secrets));
+        kinds.push(("flows", flows));
+        kinds.push(("step snapshots", snapshots));
         Ok(Self { kinds })
     }
 
@@ -132,6 +136,30 @@ fn read_secrets(api: &Service, tenant: &str) -> Result<Vec<(String, Value)>, Cli
             Ok((format!("{tenant}/{key}"), whole))
         })
         .collect()
+}
+
+/// Adds the flows of a tenant, of which there are fewer than a page holds, and the snapshots of their steps.
+fn read_flows(
+    api: &Service,
+    tenant: &str,
+    flows: &mut BTreeMap<String, Value>,
+    snapshots: &mut BTreeMap<String, Value>,
+) -> Result<(), CliError> {
+    let doing = "list the flows";
+    let call = Call::get(doing, &["v2", "flows"]).query("workspace_id", tenant).query("page[size]", "100");
+    let data = |mut document: Value| match document["data"].take() {
+        Value::Array(data) => data,
+        _ => Vec::new(),
+    };
+    for flow in data(api.call(call)?) {
+        let id = field(&flow, "id");
+        let call = Call::get("list the snapshots of a flow", &["v2", "flows", &id, "snapshots"]);
+        for snapshot in data(api.call(call)?) {
+            snapshots.insert(format!("{tenant}/{id}/{}", field(&snapshot, "id")), snapshot);
+        }
+        flows.insert(format!("{tenant}/{id}"), flow);
+    }
+    Ok(())
 }
 
 struct Hasher(Sha256);

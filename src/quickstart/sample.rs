@@ -1,4 +1,4 @@
-//! The sample state: what a small manager holds, put in over the API as a client would.
+//! The sample state: what a small manager holds, put in over the API as a client or a runtime would.
 
 use std::io::{Cursor, Write};
 
@@ -48,7 +48,40 @@ pub(super) fn fill(host: &Host, interrupts: &Interrupts) -> Result<(), CliError>
             add_deployment(api, deployment, interrupts)?;
         }
     }
+    add_flow(&default)?;
     install(&default, interrupts)
+}
+
+/// A flow of two steps, and what their components have emitted.
+fn add_flow(api: &Service) -> Result<(), CliError> {
+    let doing = "create a flow";
+    let flow = json!({ "data": {
+        "type": "flow",
+        "attributes": {
+            "name": "Orders to the warehouse",
+            "type": "ordinary",
+            "default_mapper_type": "jsonata",
+            "cron": "*/5 * * * *",
+            "graph": {
+                "nodes": [
+                    { "id": "orders", "command": "shop:getOrders", "fields": { "page": 100 } },
+                    { "id": "warehouse", "command": "warehouse:upsert" },
+                ],
+                "edges": [{ "source": "orders", "target": "warehouse" }],
+            },
+        },
+        "relationships": { "workspace": { "data": { "id": TenantName::DEFAULT, "type": "workspace" } } },
+    } });
+    let flow = post(api, doing.to_owned(), &["v2", "flows"], flow)?;
+    let id = field(&flow["data"], "id");
+    for (step, snapshot) in [
+        ("orders", json!({ "since": "2026-03-01T02:00:00.000Z", "last_order": 9_007_199_254_740_993_u64 })),
+        ("warehouse", json!({ "upserted": 1204 })),
+    ] {
+        let path = ["v2", "flows", id.as_str(), "snapshots", step, "emit"];
+        post(api, format!("emit the snapshot of step `{step}`"), &path, snapshot)?;
+    }
+    Ok(())
 }
 
 fn put(api: &Service, doing: String, path: &[&str], body: Value) -> Result<Value, CliError> {

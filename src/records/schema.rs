@@ -80,8 +80,32 @@ CREATE TABLE audit (
 ) STRICT;
 ";
 
+const V2: &str = "
+CREATE TABLE dead_letters (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    received_at TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    flow_id TEXT,
+    step_id TEXT,
+    routing_key TEXT NOT NULL,
+    is_redelivered INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE dead_letter_counts (
+    reason TEXT PRIMARY KEY NOT NULL,
+    count INTEGER NOT NULL
+) STRICT;
+";
+
 /// The migrations of records.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
-    Runner::new(&[Migration::unapplied("V1__records", &v1).expect("the migration's name is well formed")])
+    let migrations = [("V1__records", v1.as_str()), ("V2__dead_letters", V2)];
+    Runner::new(
+        &migrations.map(|(name, sql)| {
+            Migration::unapplied(name, sql).expect("the migrations' names are well formed")
+        }),
+    )
 }

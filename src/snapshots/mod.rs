@@ -16,8 +16,8 @@ use crate::fetch::{FetchError, FetchSettings};
 use crate::files::OpenFile;
 use crate::manager::visible;
 use crate::model::{
-    Caller, Execution, ExecutionId, ExecutionStatus, IdError, Snapshot, SnapshotId, SnapshotOrigin,
-    SnapshotStatus, TenantName, Timestamp, Workflow,
+    Caller, Execution, ExecutionId, IdError, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus,
+    TenantName, Timestamp, Workflow,
 };
 use crate::records::{Records, RecordsError, SNAPSHOTS};
 use crate::store::{DiskStore, StoreError};
@@ -186,6 +186,31 @@ impl Snapshots {
             .await
     }
 
+    /// Records that one flow is to be brought back out of a snapshot.
+    ///
+    /// # Errors
+    /// No such snapshot, or one without an archive; a restore that is active; the records' own. No record is left then.
+    pub async fn restore_flow(
+        &self,
+        caller: &Caller,
+        id: SnapshotId,
+        flow_id: String,
+        force: bool,
+    ) -> Result<Execution, SnapshotError> {
+        let tenant = caller.tenant.clone();
+        let mut parameters = Map::new();
+        parameters.insert("flow_id".to_owned(), Value::from(flow_id));
+        parameters.insert("force".to_owned(), Value::from(force));
+        let execution = self.execution(caller, Workflow::RestoreFlow, Some(id.clone()), parameters);
+        self.engine
+            .enqueue(execution, false, move |tx, _| {
+                let snapshot = Records::snapshot(tx, &tenant, &id)?
+                    .ok_or_else(|| SnapshotError::NotFound(id.clone()))?;
+                require_archive(&snapshot, "restored")
+            })
+            .await
+    }
+
     /// Records a rollback: the state before the last restore comes back.
     ///
     /// # Errors
@@ -323,21 +348,7 @@ impl Snapshots {
         if let Some(id) = &snapshot_id {
             parameters.insert("snapshot_id".to_owned(), Value::from(id.as_str()));
         }
-        Execution {
-            id: ExecutionId::new(),
-            workflow,
-            tenant_name: caller.tenant.clone(),
-            created_by: caller.user.clone(),
-            deployment_id: None,
-            blueprint_id: None,
-            snapshot_id,
-            status: ExecutionStatus::Pending,
-            error: String::new(),
-            parameters,
-            created_at: Timestamp::now(),
-            scheduled_for: None,
-            is_dry_run: false,
-        }
+        Execution { snapshot_id, ..Execution::new(caller, workflow, parameters) }
     }
 
     fn fresh(

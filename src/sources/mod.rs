@@ -144,6 +144,8 @@ pub struct CollectOptions {
     pub include_logs: bool,
     /// Events are taken.
     pub include_events: bool,
+    /// The history of step snapshots is taken.
+    pub include_flow_history: bool,
 }
 
 /// What a source did, for `report.json` and the execution.
@@ -153,6 +155,8 @@ pub struct Collected {
     pub counts: std::collections::BTreeMap<String, u64>,
     /// What was left out, and why.
     pub left_out: Vec<String>,
+    /// The flows that ran at the cut.
+    pub fuzzy: Vec<String>,
 }
 
 impl Collected {

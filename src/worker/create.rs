@@ -19,9 +19,12 @@ use crate::sources::{CollectOptions, Collected, accounts};
 
 use super::SnapshotWorker;
 use super::carrier::{ArchiveSink, Watched};
+use super::flows::{PausedFlows, flow_counts};
 
 /// What is asked for free beside the estimate: manifest, headers, padding.
 const SPARE_BYTES: u64 = 16 << 20;
+/// How many flows a report names at the most.
+const NAMED: usize = 100;
 
 /// The options of a create, read from its parameters. They were checked when it was recorded.
 pub(super) fn options(execution: &Execution) -> ArchiveOptions {
@@ -33,6 +36,7 @@ pub(super) fn options(execution: &Execution) -> ArchiveOptions {
         include_credentials: boolean("include_credentials", false),
         include_logs: boolean("include_logs", true),
         include_events: boolean("include_events", true),
+        include_flow_history: boolean("include_flow_history", false),
     }
 }
 
@@ -44,7 +48,14 @@ impl SnapshotWorker {
         self.tell_options_without_effect(job, &["legacy", "tempdir_path", "listener_timeout"]);
         failpoints::hit("create:collecting", job)?;
         job.progress(Progress { phase: "collecting", ..Progress::default() });
+        let paused = match execution.asks_for("pause_flows") {
+            true => Some(PausedFlows::pause(&self.manager, job, self.settings.pause_seconds)?),
+            false => None,
+        };
         let cut = Embedded::new(self.manager.clone()).cut()?;
+        let paused_count = paused.as_ref().map(|paused| paused.count);
+        drop(paused);
+        job.progress(Progress { phase: "collecting", ..Progress::default() });
         let estimate = cut.estimate_bytes()?;
         self.store.require_space(estimate.saturating_add(SPARE_BYTES))?;
         let mut partial = self.store.begin(job.boot())?;
@@ -77,6 +88,7 @@ impl SnapshotWorker {
             include_credentials: options.include_credentials,
             include_logs: options.include_logs,
             include_events: options.include_events,
+            include_flow_history: options.include_flow_history,
         };
         let (records, ()) = self.records.database().cut_blocking(|_| Ok::<(), RecordsError>(()))?;
         let users = accounts::collect(&records, &mut sink)?;
@@ -85,7 +97,13 @@ impl SnapshotWorker {
         for line in &state.left_out {
             job.warn(format!("left out: {line}"));
         }
-        let report = report(&state, &users, cut.at(), &options);
+        if !state.fuzzy.is_empty() {
+            job.warn(format!(
+                "{} flow(s) ran at the cut: what their components hold in memory is not in the snapshot",
+                state.fuzzy.len()
+            ));
+        }
+        let report = report(&state, &users, cut.at(), &options, paused_count);
         let document = serde_json::to_vec_pretty(&report)
             .map_err(|error| JobError::internal("failed to write the report", &error))?;
         sink.writer.add_bytes("report.json", &document)?;
@@ -180,7 +198,14 @@ impl SnapshotWorker {
     }
 }
 
-fn report(state: &Collected, users: &Collected, cut_at: Timestamp, options: &ArchiveOptions) -> Value {
+fn report(
+    state: &Collected,
+    users: &Collected,
+    cut_at: Timestamp,
+    options: &ArchiveOptions,
+    paused: Option<u64>,
+) -> Value {
+    let fuzzy: Vec<&String> = state.fuzzy.iter().take(NAMED).collect();
     let metrics = if options.include_metrics { "no metrics" } else { "not asked for" };
     json!({
         "sources": {
@@ -189,6 +214,13 @@ fn report(state: &Collected, users: &Collected, cut_at: Timestamp, options: &Arc
                 "cut_at": cut_at,
                 "counts": state.counts,
                 "left_out": state.left_out,
+            },
+            "flows": {
+                "outcome": "done",
+                "counts": flow_counts(&state.counts),
+                "fuzzy": state.fuzzy.len(),
+                "fuzzy_flows": fuzzy,
+                "paused": paused,
             },
             "accounts": { "outcome": "done", "counts": users.counts },
             "metrics": { "outcome": "skipped", "reason": metrics },

@@ -3,6 +3,7 @@
 mod carrier;
 mod create;
 mod environments;
+mod flows;
 mod recover;
 mod restore;
 
@@ -30,6 +31,10 @@ pub struct WorkerSettings {
     pub manager_name: String,
     /// Threads that compress one archive.
     pub compression_threads: usize,
+    /// How long a create waits for flows that it pauses and whose runtime reports, in seconds.
+    pub pause_seconds: u64,
+    /// How many entries of each step's history are kept.
+    pub history_entries: u32,
     /// What an archive may make us do.
     pub limits: Limits,
     /// The folder of partial files.
@@ -64,6 +69,8 @@ impl Worker for SnapshotWorker {
             Workflow::CreateSnapshot => self.create(job),
             Workflow::RestoreSnapshot => self.restore(job),
             Workflow::Rollback => self.rollback(job),
+            Workflow::RestoreFlow => self.restore_flow(job),
+            Workflow::CaptureFlow => self.capture_flow(job),
             Workflow::UploadBlueprint => crate::manager::run_upload_blueprint(&self.manager, job),
             Workflow::CreateDeploymentEnvironment => {
                 crate::manager::run_create_deployment_environment(&self.manager, job)
@@ -99,6 +106,8 @@ impl Worker for SnapshotWorker {
             Workflow::UploadBlueprint => crate::manager::fail_upload(tx, execution, error),
             Workflow::RestoreSnapshot
             | Workflow::Rollback
+            | Workflow::RestoreFlow
+            | Workflow::CaptureFlow
             | Workflow::CreateDeploymentEnvironment
             | Workflow::DeleteDeploymentEnvironment
             | Workflow::Deployment(_) => Ok(()),

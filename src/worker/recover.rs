@@ -40,6 +40,12 @@ pub fn recover(records: &Records, manager: &Manager, store: &DiskStore) -> Resul
         recover_journal(records, manager, &mut journal, &mut recovered)?;
     }
     if recovered.needs_attention.is_none() {
+        // Past the door, which may still be closed: nobody is served yet.
+        let started = manager.current().database.write_blocking(|tx| crate::flows::resume_all(tx))?;
+        if started > 0 {
+            tracing::warn!("started {started} flow(s) again that an interrupted snapshot had paused");
+        }
+        end_written_flows(records, manager)?;
         remove_unnamed_generations(records, manager)?;
         collect_garbage(manager)?;
     }
@@ -117,6 +123,31 @@ fn end_execution(records: &Records, journal: &Journal, direction: Direction) -> 
         }
         Ok::<_, RecordsError>(())
     })?;
+    Ok(())
+}
+
+/// Executions on flows are one transaction each: those of an earlier boot that had committed it have ended well, though
+/// they could not say so. The engine closes the others as failed.
+fn end_written_flows(records: &Records, manager: &Manager) -> Result<(), JobError> {
+    let boot = records.boot();
+    let interrupted =
+        records.database().read_blocking(move |connection| table::interrupted(connection, boot))?;
+    for execution in interrupted {
+        let row = execution.clone();
+        let state = manager.current().database.clone();
+        if !state.read_blocking(move |connection| crate::flows::is_written(connection, &row))? {
+            continue;
+        }
+        records.database().write_blocking(move |tx| {
+            let change = StatusChange { error: Some(""), ..StatusChange::default() };
+            if table::set_status(tx, execution.id, ExecutionStatus::Terminated, &change)? {
+                let mut event = table::workflow_event(&execution, "workflow_succeeded", "");
+                event.message.push_str(": the service stopped right after it");
+                table::insert_event(tx, &execution, &event)?;
+            }
+            Ok::<_, RecordsError>(())
+        })?;
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use crate::sources::{EntrySource, accounts};
 
 use super::SnapshotWorker;
 use super::carrier::ArchiveSource;
+use super::flows::flow_counts;
 
 /// Cloudify's sentence for a restore onto a manager that is in use.
 const NOT_CLEAN: &str = "Snapshot restoration on a non-empty manager is not permitted. Pass the --force flag to force the restore and delete existing data from the manager";
@@ -104,7 +105,7 @@ impl SnapshotWorker {
         };
         failpoints::hit("restore:swapping", job)?;
         self.swap(job, journal)?;
-        for line in &staged.notes {
+        for line in staged.notes.iter().chain(&staged.flow_notes) {
             job.warn(line.clone());
         }
         for user in &restored.added {
@@ -120,6 +121,7 @@ impl SnapshotWorker {
             "signature": archive.signature(),
             "sources": {
                 embedded::NAME: { "outcome": "done", "counts": live.counts, "changed": former.compare(&live), "notes": staged.notes },
+                "flows": { "outcome": "done", "counts": flow_counts(&staged.counts), "notes": staged.flow_notes },
                 "accounts": { "outcome": "done", "added": restored.added, "kept": restored.kept, "sleeping": restored.sleeping },
                 "metrics": { "outcome": "skipped", "reason": "no metrics" },
             },
@@ -128,7 +130,7 @@ impl SnapshotWorker {
     }
 
     /// Reads every byte, and refuses what can't be restored before anything is touched.
-    fn judge(&self, job: &Job, archive: &Archive) -> Result<(), JobError> {
+    pub(super) fn judge(&self, job: &Job, archive: &Archive) -> Result<(), JobError> {
         match archive.format() {
             Format::Lifeboat1 => {}
             Format::Foreign { snapshot_version } => {

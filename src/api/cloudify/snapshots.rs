@@ -80,6 +80,8 @@ async fn create(
         ("include_credentials", false),
         ("include_logs", true),
         ("include_events", true),
+        ("include_flow_history", false),
+        ("pause_flows", false),
         ("legacy", false),
     ] {
         parameters.insert(name.to_owned(), Value::Bool(options.boolean(name, default)?));

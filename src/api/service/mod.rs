@@ -1,5 +1,6 @@
 //! The service's own calls: health, rollback, the description of the API.
 
+mod dead_letters;
 mod docs;
 mod openapi;
 
@@ -8,9 +9,9 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use crate::app::Service;
-use crate::model::Permission;
+use crate::model::{Permission, SnapshotId};
 
-use super::{ApiError, Auth, ErrorCode, Listing};
+use super::{ApiError, Auth, ErrorCode, JsonBody, Listing};
 
 const ROLLBACK: Permission = Permission::system("snapshot_restore");
 
@@ -21,6 +22,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
         web::scope("/service")
             .service(web::resource("/health").route(web::get().to(health)))
             .service(web::resource("/rollback").route(web::post().to(rollback)))
+            .service(web::resource("/snapshots/{id}/restore-flow").route(web::post().to(restore_flow)))
+            .configure(dead_letters::routes)
             .configure(openapi::routes)
             .configure(docs::routes),
     );
@@ -37,7 +40,8 @@ async fn health(service: web::Data<Service>) -> Result<HttpResponse, ApiError> {
         ));
     }
     service.records.check().await?;
-    let body = json!({ "status": "ok", "lifeboat_version": env!("CARGO_PKG_VERSION") });
+    let amqp = service.flows.consumer_state().as_str();
+    let body = json!({ "status": "ok", "lifeboat_version": env!("CARGO_PKG_VERSION"), "amqp": amqp });
     Ok(HttpResponse::Ok().json(body))
 }
 
@@ -51,6 +55,24 @@ async fn rollback(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(ROLLBACK)?;
     let execution = service.snapshots.rollback(caller, listing.boolean("queue", false)?).await?;
+    Ok(HttpResponse::Ok().json(service.get_execution(caller, execution.id, None).await?))
+}
+
+/// Restore one flow out of a manager snapshot.
+///
+/// Records an execution and returns at once. The flow comes back stopped, with the snapshots of its steps and its captures;
+/// everything else stays as it is. An existing flow of this id is replaced only with `force`.
+async fn restore_flow(
+    service: web::Data<Service>,
+    auth: Auth,
+    id: web::Path<String>,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(ROLLBACK)?;
+    let flow_id = body.text("flow_id")?.to_owned();
+    let force = body.boolean("force", false)?;
+    let id = SnapshotId::trusted(id.into_inner());
+    let execution = service.snapshots.restore_flow(caller, id, flow_id, force).await?;
     Ok(HttpResponse::Ok().json(service.get_execution(caller, execution.id, None).await?))
 }
 

@@ -37,6 +37,13 @@ pub(super) fn collect(
     for (tenant, created_at) in &tenants {
         dump.tenant(tenant, created_at)?;
     }
+    super::flows::collect(
+        &cut.connection,
+        job,
+        options.include_flow_history,
+        dump.sink,
+        &mut dump.collected,
+    )?;
     dump.secrets()?;
     dump.agent_keys()?;
     dump.key_values()?;

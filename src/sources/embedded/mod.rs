@@ -1,6 +1,7 @@
 //! The embedded manager as a source: cut at one moment, staged as a generation, swapped by a link.
 
 mod collect;
+mod flows;
 mod stage;
 mod tables;
 
@@ -13,6 +14,8 @@ use crate::executions::Job;
 use crate::manager::{Manager, ManagerError, Pin, named_blobs, tenant_names};
 use crate::model::Timestamp;
 use crate::records::{Direction, Identity};
+
+pub use flows::read_flow;
 
 use super::{CollectOptions, Collected, EntrySink, EntrySource, SourceError};
 
@@ -62,6 +65,8 @@ pub struct StagedGeneration {
     pub counts: Counts,
     /// What could not be brought back as it was, and why.
     pub notes: Vec<String>,
+    /// The same of flows.
+    pub flow_notes: Vec<String>,
     /// The files that it names, kept until it is live or gone.
     _pins: Vec<Pin>,
 }
@@ -102,6 +107,7 @@ impl Embedded {
                 after: generation.number,
                 counts: filled.counts,
                 notes: filled.notes,
+                flow_notes: filled.flow_notes,
                 _pins: filled.pins,
             }),
             Err(error) => {

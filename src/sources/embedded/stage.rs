@@ -20,6 +20,8 @@ use super::{ABOUT, About, Counts, EntrySource, SourceError, state};
 pub(super) struct Filled {
     pub counts: Counts,
     pub notes: Vec<String>,
+    /// The same of flows.
+    pub flow_notes: Vec<String>,
     pub pins: Vec<Pin>,
 }
 
@@ -46,10 +48,12 @@ pub(super) fn fill(
         job,
         entries,
         keys: private_keys(entries)?,
-        filled: Filled { counts: Counts::new(), notes: Vec::new(), pins: Vec::new() },
+        filled: Filled { counts: Counts::new(), notes: Vec::new(), flow_notes: Vec::new(), pins: Vec::new() },
     };
     stage.tenants()?;
     stage.envelopes()?;
+    let filled = &mut stage.filled;
+    super::flows::stage(generation, job, entries, &mut filled.counts, &mut filled.flow_notes)?;
     stage.secrets()?;
     stage.agent_credentials()?;
     stage.settle()?;
@@ -396,7 +400,7 @@ impl Stage<'_> {
     }
 }
 
-fn insert(
+pub(super) fn insert(
     tx: &Transaction<'_>,
     table: &str,
     columns: &[&str],

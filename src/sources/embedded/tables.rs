@@ -339,6 +339,11 @@ mod tests {
             if table == "tenants" || table == "secrets" {
                 continue;
             }
+            // Those of flows are carried in `flows/`, by rules of their own; what graphs say is read from them again.
+            let is_of_flows = super::super::flows::FLOW_TABLES.iter().any(|spec| spec.kind == table);
+            if is_of_flows || table == "flow_steps" {
+                continue;
+            }
             let spec = TABLES.iter().find(|spec| spec.target() == table);
             let spec = spec.unwrap_or_else(|| panic!("no snapshot carries the table `{table}`"));
             let mut carried: BTreeSet<String> = spec

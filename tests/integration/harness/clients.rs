@@ -20,7 +20,7 @@ pub struct Finished {
 }
 
 impl Finished {
-    fn of(command: &Command, output: Output) -> Self {
+    pub(super) fn of(command: &Command, output: Output) -> Self {
         let finished = Self {
             command: format!("{command:?}"),
             code: output.status.code().unwrap_or(-1),
@@ -185,8 +185,8 @@ fn run(program: PathBuf, arguments: &[impl AsRef<OsStr>]) -> Finished {
     Finished::of(&command, output)
 }
 
-/// Where `tests/setup` put a program.
-fn installed(name: &str) -> PathBuf {
+/// Where `tests/setup` put a program, or a folder of programs.
+pub(super) fn installed(name: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(name) {
         return path.into();
     }

@@ -192,6 +192,11 @@ impl Reply {
         self.json()
     }
 
+    /// Checks the code of an answer whose body no parser of ours may read.
+    pub fn expect_status(&self, status: u16) {
+        assert_eq!(self.status, status, "body: {}", self.text());
+    }
+
     /// Checks that this is an error in the form that the clients read, and gives its message.
     pub fn expect_error(&self, status: u16, code: &str) -> String {
         let body = self.expect(status);

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Api;
+use super::{Api, Flow, workspace};
 
 /// The lists that make up a tenant's state, and the key that names an item of each.
 const LISTS: [(&str, &str); 6] = [
@@ -22,7 +22,9 @@ pub fn inventory(api: &Api) -> Value {
     let mut tenants = Map::new();
     for tenant in api.get("tenants").items() {
         let name = tenant["name"].as_str().unwrap();
-        tenants.insert(name.into(), tenant_inventory(&api.clone().tenant(name)));
+        let mut inventory = tenant_inventory(&api.clone().tenant(name));
+        inventory["flows"] = flow_inventory(api, name);
+        tenants.insert(name.into(), inventory);
     }
     Value::Object(tenants)
 }
@@ -46,4 +48,20 @@ fn tenant_inventory(api: &Api) -> Value {
     }
     lists.insert("secrets".into(), Value::Object(secrets));
     Value::Object(lists)
+}
+
+/// The flows of a tenant with the texts of their values; whether they run is no state to come back.
+fn flow_inventory(api: &Api, tenant: &str) -> Value {
+    let workspace = workspace(api, tenant);
+    let list = api.get(&format!("/v2/flows?workspace_id={workspace}&sort=name&page[size]=100")).expect(200);
+    let describe = |flow: &Value| {
+        let attributes = &flow["attributes"];
+        let id = flow["id"].as_str().expect("a flow has an id").to_owned();
+        let values = Flow { api: api.clone(), id: id.clone() }.values();
+        json!({
+            "id": id, "name": attributes["name"], "type": attributes["type"],
+            "graph": attributes["graph"], "values": values
+        })
+    };
+    list["data"].as_array().expect("a list of flows").iter().map(describe).collect()
 }

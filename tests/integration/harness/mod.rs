@@ -2,23 +2,31 @@
 //!
 //! The harness knows how to start and talk; it must not know what is claimed.
 
+mod broker;
 mod clients;
+mod command_line;
 mod entries;
 mod file_server;
+mod flows;
 mod http;
 mod inventory;
 mod material;
+mod node;
 mod server;
 mod wait;
 
+pub use broker::Broker;
 pub use clients::{Cfy, Finished, java, python_common, python_openapi, python_rest_client, script, unzip};
+pub use command_line::{document, fails, lifeboat, lifeboat_at, run, stderr, stdout};
 pub use entries::{Entry, assert_hidden, entries};
 pub use file_server::FileServer;
-pub use http::Api;
+pub use flows::{Flow, Item, add_member, flow_body, graph, refused, snapshot_body, workspace};
+pub use http::{Api, Reply};
 pub use inventory::inventory;
 pub use material::{
     BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, plugin_archive, write_plugin,
     write_zip,
 };
+pub use node::{EXCHANGE, Running, Step, amqp, node_client, publish};
 pub use server::{ADMIN_PASSWORD, TestServer};
 pub use wait::eventually;

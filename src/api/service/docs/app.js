@@ -39,13 +39,18 @@ function haystack(operation) {
   return words.join(" ").toLowerCase();
 }
 
-/** The errors that a response may be, each with its code, when it comes, and its body. */
+/** The errors that a response may be, each with its code, when it comes, and its message; in the forms of all faces. */
 function errorsOf(response) {
   const content = response.content && response.content["application/json"];
   if (!content || !content.examples) return [];
-  return Object.values(content.examples).map((example) => ({
-    code: example.value.error_code, when: example.summary, body: example.value,
-  }));
+  return Object.values(content.examples).map((example) => {
+    const error = example.value.errors ? example.value.errors[0] : example.value;
+    return {
+      code: error.error_code || error.code,
+      when: example.summary,
+      message: error.message || error.detail || error.error,
+    };
+  });
 }
 
 /** A schema in a few words. */
@@ -63,6 +68,15 @@ function typeOf(spec, schema) {
     return type.replace("array", schema.items.enum ? "list of names" : `list of ${typeOf(spec, schema.items)}`);
   }
   return schema.format ? `${type} (${schema.format})` : type;
+}
+
+/** The fields of an object; those of an object in it that is not named elsewhere stand in its place, as `outer.inner`. */
+function fieldsOf(schema) {
+  const needed = schema.required || [];
+  return Object.entries(schema.properties || {}).flatMap(([name, field]) => {
+    const inner = fieldsOf(field).map((one) => ({ ...one, name: `${name}.${one.name}` }));
+    return inner.length ? inner : [{ name, field, isNeeded: needed.includes(name) }];
+  });
 }
 
 /** Where a call goes: its path with the values filled in, and its query. */
@@ -108,6 +122,11 @@ function curlOf(operation, values, version, origin) {
   if (method === "get" && answer && answer.content && answer.content["application/octet-stream"]) words.push("-OJ");
   words.push(quoted(origin + urlOf(operation, values, version)));
   return words.join(" ");
+}
+
+/** Whether the call goes by the tenant of the login. */
+function hasTenant(operation) {
+  return operation.parameters.some((parameter) => parameter.in === "header" && parameter.name === "Tenant");
 }
 
 function bodyOf(call) {
@@ -189,22 +208,23 @@ function parameterTable(spec, parameters) {
   }));
 }
 
-function fieldTable(spec, schema) {
-  const needed = schema.required || [];
-  return table(["Field", "Type", "Meaning"], Object.entries(schema.properties || {}).map(([name, field]) => {
+/** The fields of an object; of one that the caller sends, with marks at those that it needs. */
+function fieldTable(spec, schema, isSent = true) {
+  return table(["Field", "Type", "Meaning"], fieldsOf(schema).map(({ name, field, isNeeded }) => {
     const type = typeOf(spec, field) + (field.default !== undefined ? `, default ${field.default}` : "");
-    const mark = needed.includes(name) ? make("span", { class: "needed" }, "needed") : null;
+    const mark = isSent && isNeeded ? make("span", { class: "needed" }, "needed") : null;
     return row([make("code", {}, name), mark], make("span", { class: "type" }, type), prose(field.description));
   }));
 }
 
-/** The fields of what is answered; of a list, those of its items. */
+/** The fields of what is answered; of a list, those of its items; of a document, those of its resource. */
 function answerFields(spec, schema) {
   let object = resolve(spec, schema);
-  const items = object.properties && object.properties.items;
-  if (items && items.items && items.items.$ref) object = resolve(spec, items.items);
+  const held = object.properties && (object.properties.items || object.properties.data);
+  const of = held && resolve(spec, held.type === "array" ? held.items : held);
+  if (of && of.properties) object = of;
   if (!object.properties) return null;
-  return make("details", { class: "schema" }, make("summary", {}, "Fields"), fieldTable(spec, object));
+  return make("details", { class: "schema" }, make("summary", {}, "Fields"), fieldTable(spec, object, false));
 }
 
 function body(spec, operation) {
@@ -213,7 +233,8 @@ function body(spec, operation) {
   const json = bodyOf(operation.call);
   const parts = [make("h3", {}, "Body")];
   if (json) {
-    parts.push(fieldTable(spec, json.schema), make("h3", {}, "Example"), pretty(json.example));
+    const about = json.schema.properties ? [fieldTable(spec, json.schema)] : prose(json.schema.description);
+    parts.push(...about, make("h3", {}, "Example"), pretty(json.example));
   } else {
     parts.push(...prose(`${request.description} As the body itself, or in a form (\`multipart/form-data\`).`));
     const form = request.content["multipart/form-data"].schema;
@@ -232,12 +253,12 @@ function answers(spec, operation) {
   for (const [status, response] of Object.entries(operation.call.responses)) {
     const errors = errorsOf(response);
     if (Number(status) >= 400) {
-      const known = errors.length ? errors : [{ code: "", when: response.description, body: null }];
+      const known = errors.length ? errors : [{ code: "", when: response.description, message: "" }];
       for (const error of known) {
         failures.push(row(
           make("span", { class: "status bad" }, status),
           error.code ? make("code", {}, error.code) : "",
-          [...prose(error.when), error.body ? make("p", { class: "type" }, error.body.message) : null],
+          [...prose(error.when), error.message ? make("p", { class: "type" }, error.message) : null],
         ));
       }
       continue;
@@ -252,7 +273,7 @@ function answers(spec, operation) {
       parts.push(make("p", { class: "type" }, make("code", {}, name), ` ${header.description || ""}`));
     }
   }
-  if (failures.length) parts.push(make("h3", {}, "Errors"), table(["Status", "error_code", "When, and a message"], failures));
+  if (failures.length) parts.push(make("h3", {}, "Errors"), table(["Status", "Code", "When, and a message"], failures));
   return parts;
 }
 
@@ -265,7 +286,7 @@ function loginHeaders(operation) {
   const headers = {};
   if (isOpen(operation)) return headers;
   const [user, password, tenant] = [value("user"), value("password"), value("tenant")];
-  if (tenant) headers.Tenant = tenant;
+  if (tenant && hasTenant(operation)) headers.Tenant = tenant;
   if (!user && password) {
     headers["Authentication-Token"] = password;
   } else if (user) {
@@ -385,7 +406,7 @@ function show(spec) {
   const operations = operationsOf(spec).map((operation) => ({ operation, words: haystack(operation), card: card(spec, operation) }));
   const sections = spec.tags.map((tag) => {
     const own = operations.filter(({ operation }) => operation.call.tags[0] === tag.name);
-    const id = `tag-${tag.name.toLowerCase()}`;
+    const id = `tag-${tag.name.toLowerCase().replace(/\W+/g, "-")}`;
     const count = make("span", {}, String(own.length));
     const link = make("a", { href: `#${id}` }, tag.name, count);
     const section = make("section", {}, make("h2", { id }, tag.name), make("p", {}, tag.description), own.map((one) => one.card));

@@ -4,21 +4,31 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::ErrorCode;
 use crate::api::cloudify::VERSIONS;
+use crate::api::face::Face;
+use crate::api::{ApiError, ErrorCode};
+use crate::flows::FlowError;
+use crate::model::{Permission, TenantRole};
 
 use super::operation::{
-    Answer, Base, Body, Failure, Field, Form, Method, Need, Operation, Parameter, Style, reference,
+    Answer, Base, Body, Failure, Form, Method, Need, Operation, Parameter, Style, object_schema, reference,
 };
 use super::operations::groups;
 use super::schemas::schemas;
 
 const ABOUT: &str = "Lifeboat keeps the state of a manager: it takes snapshots of it, restores them, and moves them to \
-another manager. Cloudify's clients work with it as they are.\n\nAll versions of Cloudify's API behave as 7.0.5. Every \
+another manager. Cloudify's clients work with it as they are, and so do elastic.io's components and \
+clients of its flows.\n\nAll versions of Cloudify's API behave as 7.0.5. Every \
 call works in the tenant that the header `Tenant` names, `default_tenant` without it. Bodies are JSON whatever their \
 `Content-Type` says. Times are UTC with milliseconds.\n\nAn error is JSON with `message`, `error_code` and \
 `server_traceback`; an unknown path gives 404 `not_found_error`, a method that a path has not 405 \
-`method_not_allowed_error`, a fault of the service 500 `internal_server_error`.";
+`method_not_allowed_error`, a fault of the service 500 `internal_server_error`.\n\nThe paths below `/v2` are \
+elastic.io's API of flows: documents of JSON:API, sent and answered as `application/json`. They work in the workspace of the \
+flow that they name; a workspace is a tenant, and the header `Tenant` changes nothing. Their errors are \
+`{\"errors\":[{\"status\":…,\"title\":…,\"code\":…,\"detail\":…}]}`, with the place of the fault in `source` where there is one. \
+The few paths below `/v1` are its first API, and answer errors as `{\"error\":…,\"code\":…}`. Paths of both may end in a \
+slash. Ids of steps are any text, percent-encoded in paths. The value of a step's snapshot is kept and answered as the text \
+that was sent.";
 
 /// The whole document.
 pub(super) fn document() -> Value {
@@ -120,11 +130,11 @@ fn about(operation: &Operation) -> String {
     let need = match operation.need {
         Need::Permission(permission) => match permission.least() {
             None => format!("Needs the permission `{}`: role sys_admin.", permission.name),
-            Some(role) => format!(
-                "Needs the permission `{}`: role {} in the tenant, or a stronger one.",
-                permission.name,
-                role.as_str()
-            ),
+            Some(role) => {
+                let place = if operation.face() == Face::Cloudify { "tenant" } else { "workspace" };
+                let (name, role) = (permission.name, role.as_str());
+                format!("Needs the permission `{name}`: role {role} in the {place}, or a stronger one.")
+            }
         },
         Need::Login | Need::Nothing => String::new(),
     };
@@ -133,15 +143,15 @@ fn about(operation: &Operation) -> String {
 
 fn parameters(operation: &Operation) -> Vec<Value> {
     let mut parameters = Vec::new();
-    if let Some((about, example)) = operation.path_part {
-        let name = operation.path.split(['{', '}']).nth(1).unwrap_or_default();
+    let names = operation.path.split(['{', '}']).skip(1).step_by(2);
+    for (name, (about, example)) in names.zip(&operation.path_parts) {
         parameters.push(json!({
             "name": name, "in": "path", "required": true, "description": about,
             "schema": { "type": "string" }, "example": example,
         }));
     }
     parameters.extend(operation.parameters.iter().map(parameter));
-    if !matches!(operation.need, Need::Nothing) {
+    if operation.is_in_tenant {
         parameters.push(json!({ "$ref": "#/components/parameters/Tenant" }));
     }
     if let Answer::File { can_be_partial: true, is_hashed, .. } = operation.answer {
@@ -168,31 +178,19 @@ fn parameter(parameter: &Parameter) -> Value {
     object
 }
 
-fn fields_schema(fields: &[Field]) -> Value {
-    let mut properties = Map::new();
-    for field in fields {
-        let mut schema = field.schema.clone();
-        schema["description"] = json!(field.about);
-        properties.insert(field.name.to_owned(), schema);
-    }
-    let mut schema = json!({ "type": "object", "properties": properties });
-    let required: Vec<&str> =
-        fields.iter().filter(|field| field.is_required).map(|field| field.name).collect();
-    if !required.is_empty() {
-        schema["required"] = json!(required);
-    }
-    schema
-}
-
 fn request_body(body: &Body) -> Value {
     match body {
         Body::Json { fields, example } => {
             let is_required = fields.iter().any(|field| field.is_required);
             json!({
                 "required": is_required,
-                "content": { "application/json": { "schema": fields_schema(fields), "example": example } },
+                "content": { "application/json": { "schema": object_schema(fields), "example": example } },
             })
         }
+        Body::Document { schema, is_required, example } => json!({
+            "required": is_required,
+            "content": { "application/json": { "schema": schema, "example": example } },
+        }),
         Body::File { about, form } => {
             let mut content = Map::new();
             content.insert("application/octet-stream".to_owned(), json!({ "schema": {} }));
@@ -208,7 +206,7 @@ fn request_body(body: &Body) -> Value {
 fn form_schema(form: &Form) -> Value {
     let mut properties = Map::new();
     properties.insert(form.file.to_owned(), json!({ "contentMediaType": "application/octet-stream" }));
-    let parameters = fields_schema(&form.parameters);
+    let parameters = object_schema(&form.parameters);
     properties.insert("params".to_owned(), parameters);
     json!({ "type": "object", "properties": properties, "required": [form.file] })
 }
@@ -247,14 +245,17 @@ fn responses(operation: &Operation) -> Map<String, Value> {
                 json!({ "description": operation.outcome, "headers": { "Location": location } }),
             );
         }
+        Answer::Empty => {
+            responses.insert(success, json!({ "description": operation.outcome }));
+        }
         Answer::Never => {}
     }
     let mut by_status: BTreeMap<u16, Vec<Failure>> = BTreeMap::new();
-    for failure in operation.failures.iter().copied().chain(implied(operation)) {
+    for failure in operation.failures.iter().cloned().chain(implied(operation)) {
         by_status.entry(failure.code.status().as_u16()).or_default().push(failure);
     }
     for (status, failures) in by_status {
-        responses.insert(status.to_string(), failed(operation.method, &failures));
+        responses.insert(status.to_string(), failed(operation, &failures));
     }
     responses
 }
@@ -275,56 +276,94 @@ fn file_headers(can_be_partial: bool, is_hashed: bool) -> Value {
 
 /// What a call with a login can answer beside its own failures.
 fn implied(operation: &Operation) -> Vec<Failure> {
+    let failure = |code: ErrorCode, when: &'static str, message: &'static str| Failure {
+        code,
+        when,
+        message: message.into(),
+        pointer: None,
+    };
     let mut failures = Vec::new();
     if !matches!(operation.need, Need::Nothing) {
-        failures.push(Failure {
-            code: ErrorCode::Unauthorized,
-            when: "No login, a wrong one, or a token that has expired.",
-            message: "User unauthorized: No authentication info provided",
-        });
-        failures.push(Failure {
-            code: ErrorCode::Forbidden,
-            when: "There is no tenant of the name in the header `Tenant`.",
-            message: "Authorization failed: Tried to authenticate with invalid tenant name: nowhere",
-        });
+        failures.push(failure(
+            ErrorCode::Unauthorized,
+            "No login, a wrong one, or a token that has expired.",
+            "User unauthorized: No authentication info provided",
+        ));
+        failures.push(failure(
+            ErrorCode::Forbidden,
+            "There is no tenant of the name in the header `Tenant`.",
+            "Authorization failed: Tried to authenticate with invalid tenant name: nowhere",
+        ));
     }
-    if let Need::Permission(_) = operation.need {
-        failures.push(Failure {
-            code: ErrorCode::Forbidden,
-            when: "The caller lacks the permission.",
-            message: "User `grace` is not permitted to perform the action that was asked for in the tenant \
-                      `default_tenant`",
+    if let Need::Permission(permission) = operation.need {
+        failures.extend(match operation.face() {
+            Face::Cloudify => Some(failure(
+                ErrorCode::Forbidden,
+                "The caller lacks the permission.",
+                "User `grace` is not permitted to perform the action that was asked for in the tenant \
+                 `default_tenant`",
+            )),
+            Face::Flows | Face::Tasks => lacking(permission),
         });
     }
     failures
 }
 
-fn failed(method: Method, failures: &[Failure]) -> Value {
+/// What a member of a workspace gets who lacks this permission in it; none where every member has it.
+fn lacking(permission: Permission) -> Option<Failure> {
+    let least = permission.least().filter(|role| *role > TenantRole::Viewer)?;
+    let error = FlowError::Forbidden {
+        user: "grace".to_owned(),
+        permission: permission.name,
+        workspace: "default_tenant".to_owned(),
+        least: least.as_str(),
+    };
+    Some(Failure {
+        code: ErrorCode::Forbidden,
+        when: "The caller's role in the workspace is too weak.",
+        message: error.to_string().into(),
+        pointer: None,
+    })
+}
+
+fn failed(operation: &Operation, failures: &[Failure]) -> Value {
+    let face = operation.face();
     let mut examples = Map::new();
-    let mut codes: Vec<&str> = Vec::new();
+    let mut codes: Vec<String> = Vec::new();
     for failure in failures {
-        let code = failure.code.as_str();
-        codes.push(code);
+        let code = face.code(failure.code);
+        codes.push(code.clone());
         let count = codes.iter().filter(|other| **other == code).count();
-        let name = if count == 1 { code.to_owned() } else { format!("{code}_{count}") };
-        let value = json!({ "message": failure.message, "error_code": code, "server_traceback": null });
+        let name = if count == 1 { code } else { format!("{code}_{count}") };
+        let error = ApiError::new(failure.code, &*failure.message).at(failure.pointer.clone());
+        let value = face.body(&error, failure.code.status());
         examples.insert(name, json!({ "summary": failure.when, "value": value }));
     }
     codes.sort_unstable();
     codes.dedup();
     let whens: Vec<String> =
-        failures.iter().map(|failure| format!("`{}`: {}", failure.code.as_str(), failure.when)).collect();
+        failures.iter().map(|failure| format!("`{}`: {}", face.code(failure.code), failure.when)).collect();
     let mut response = json!({ "description": whens.join("\n\n") });
     // An answer to `HEAD` has no body.
-    if method != Method::Head {
-        let schema = json!({
-            "allOf": [reference("Error")],
-            "properties": { "error_code": { "enum": codes } },
-        });
+    if operation.method != Method::Head {
+        let schema = error_schema(face, &codes);
         response["content"] = json!({ "application/json": { "schema": schema, "examples": examples } });
     }
     if failures.iter().any(|failure| failure.code == ErrorCode::Unauthorized) {
         response["headers"] = json!({ "WWW-Authenticate": { "schema": { "type": "string" } } });
     }
     response
+}
+
+/// The schema of an error of a face that has one of these codes.
+fn error_schema(face: Face, codes: &[String]) -> Value {
+    let (noun, properties) = match face {
+        Face::Cloudify => ("Error", json!({ "error_code": { "enum": codes } })),
+        Face::Flows => {
+            let item = json!({ "properties": { "code": { "enum": codes } } });
+            ("JsonApiErrors", json!({ "errors": { "items": item } }))
+        }
+        Face::Tasks => ("TaskError", json!({ "code": { "enum": codes } })),
+    };
+    json!({ "allOf": [reference(noun)], "properties": properties })
 }

@@ -25,6 +25,7 @@ pub(super) fn snapshot() -> Value {
             "counts": { "blueprints": 1, "deployments": 1, "node_instances": 3, "nodes": 2, "secrets": 1, "tenants": 1 },
             "options": {
                 "include_metrics": false, "include_credentials": false, "include_logs": true, "include_events": true,
+                "include_flow_history": false,
             },
             "left_out": [],
         },

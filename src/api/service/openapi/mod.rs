@@ -3,9 +3,12 @@
 //! It stands beside the handlers and is written by hand, as the same handlers serve several versions; the tests of this
 //! folder read the handlers' sources and fail where the two differ.
 
+mod body;
 mod document;
 mod examples;
 mod fields;
+mod flow_examples;
+mod flow_schemas;
 mod operation;
 mod operations;
 mod schemas;

@@ -2,11 +2,18 @@
 //!
 //! Knows nothing of how OpenAPI writes it down, and nothing of handlers.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
-use crate::api::ErrorCode;
+use crate::api::face::Face;
+use crate::api::{ApiError, ErrorCode};
 use crate::database::Collection;
 use crate::model::Permission;
+
+pub(super) use super::body::{
+    Body, Field, Form, choice, field, flag, labels, list, object, object_schema, text,
+};
 
 /// The method of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,37 +82,6 @@ pub(super) enum Style {
     Repeated,
 }
 
-/// A key of a JSON body.
-#[derive(Clone, Debug)]
-pub(super) struct Field {
-    /// The key.
-    pub name: &'static str,
-    /// The schema of its value.
-    pub schema: Value,
-    /// What it does.
-    pub about: &'static str,
-    /// Whether it has to be there.
-    pub is_required: bool,
-}
-
-/// What a call takes in its body.
-#[derive(Clone, Debug)]
-pub(super) enum Body {
-    /// A JSON object; `example` holds what is typical.
-    Json { fields: Vec<Field>, example: Value },
-    /// A file as the body itself, or as `form` says in a form.
-    File { about: &'static str, form: Option<Form> },
-}
-
-/// A body that is a form with a file.
-#[derive(Clone, Debug)]
-pub(super) struct Form {
-    /// The name of the part that is the file.
-    pub file: &'static str,
-    /// The keys of the JSON object in the part `params`; none where the form has no such part.
-    pub parameters: Vec<Field>,
-}
-
 /// What a call answers when all went well.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
@@ -115,6 +91,8 @@ pub(super) enum Answer {
     File { media_type: &'static str, can_be_partial: bool, is_hashed: bool },
     /// Headers only: those of the file.
     Headers,
+    /// Nothing but the status.
+    Empty,
     /// Nothing: it never goes well.
     Never,
     /// Another address.
@@ -122,14 +100,16 @@ pub(super) enum Answer {
 }
 
 /// One way in which a call fails.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Failure {
     /// Its code, which has its status.
     pub code: ErrorCode,
     /// When it comes.
     pub when: &'static str,
     /// A message as it may read.
-    pub message: &'static str,
+    pub message: Cow<'static, str>,
+    /// The place in the body that it names, where it names one.
+    pub pointer: Option<String>,
 }
 
 /// One call of the API.
@@ -137,7 +117,7 @@ pub(super) struct Failure {
 pub(super) struct Operation {
     pub method: Method,
     pub base: Base,
-    /// The path below the base; the part in braces, where there is one, is described by `path_part`.
+    /// The path below the base; its parts in braces are described by `path_parts`.
     pub path: &'static str,
     /// The name of its group.
     pub tag: &'static str,
@@ -146,8 +126,10 @@ pub(super) struct Operation {
     /// What the title does not say. Markdown.
     pub about: &'static str,
     pub need: Need,
-    /// What the part of the path in braces is, and an example of it.
-    pub path_part: Option<(&'static str, &'static str)>,
+    /// Whether it works in the tenant that the header `Tenant` names.
+    pub is_in_tenant: bool,
+    /// What each part of the path in braces is, and an example of it.
+    pub path_parts: Vec<(&'static str, &'static str)>,
     pub parameters: Vec<Parameter>,
     pub body: Option<Body>,
     /// The status of success.
@@ -168,7 +150,8 @@ pub(super) fn call(method: Method, path: &'static str, summary: &'static str) ->
         summary,
         about: "",
         need: Need::Login,
-        path_part: None,
+        is_in_tenant: true,
+        path_parts: Vec::new(),
         parameters: Vec::new(),
         body: None,
         status: 200,
@@ -200,12 +183,27 @@ impl Operation {
     /// Asks for nothing.
     pub fn needs_no_login(mut self) -> Self {
         self.need = Need::Nothing;
+        self.is_in_tenant = false;
         self
     }
 
-    /// Says what the part of the path in braces is; a `noun` that is not there is a 404.
+    /// Says that its subject tells the tenant, whatever the header `Tenant` names.
+    pub fn in_any_tenant(mut self) -> Self {
+        self.is_in_tenant = false;
+        self
+    }
+
+    /// The form in which it answers errors.
+    pub fn face(&self) -> Face {
+        match self.base {
+            Base::Versions => Face::Cloudify,
+            Base::Root => Face::of(self.path),
+        }
+    }
+
+    /// Says what the next part of the path in braces is.
     pub fn of(mut self, about: &'static str, example: &'static str) -> Self {
-        self.path_part = Some((about, example));
+        self.path_parts.push((about, example));
         self
     }
 
@@ -279,7 +277,25 @@ impl Operation {
                 search.join(" or ")
             ),
         )
-        .query(
+        .slices()
+        .fails(
+            ErrorCode::BadParameters,
+            "A field to sort or filter by that there is not, or a page that is no number.",
+            "Filter keys '['colour']' do not exist. Allowed keys are: ['created_at', 'id']",
+        )
+    }
+
+    /// Adds what chooses a part of a list that is neither sorted nor filtered.
+    pub fn in_slices(self) -> Self {
+        self.slices().fails(
+            ErrorCode::BadParameters,
+            "A page that is no number.",
+            "Invalid pagination parameter: _size must be a whole number that is not negative, got all",
+        )
+    }
+
+    fn slices(self) -> Self {
+        self.query(
             "_offset",
             json!({ "type": "integer", "minimum": 0, "default": 0 }),
             "How many entities to pass over.",
@@ -288,11 +304,6 @@ impl Operation {
             "_size",
             json!({ "type": "integer", "minimum": 0, "default": 1000 }),
             "The most entities to answer.",
-        )
-        .fails(
-            ErrorCode::BadParameters,
-            "A field to sort or filter by that there is not, or a page that is no number.",
-            "Filter keys '['colour']' do not exist. Allowed keys are: ['created_at', 'id']",
         )
     }
 
@@ -316,6 +327,12 @@ impl Operation {
         )
     }
 
+    /// Takes JSON of a schema.
+    pub fn takes_document(mut self, schema: Value, is_required: bool, example: Value) -> Self {
+        self.body = Some(Body::Document { schema, is_required, example });
+        self
+    }
+
     /// Takes a file.
     pub fn takes_file(mut self, about: &'static str, form: Option<Form>) -> Self {
         self.body = Some(Body::File { about, form });
@@ -327,6 +344,14 @@ impl Operation {
         self.status = status;
         self.outcome = outcome;
         self.answer = Answer::Json { schema, example };
+        self
+    }
+
+    /// Answers with status 204, which has no body.
+    pub fn answers_nothing(mut self, outcome: &'static str) -> Self {
+        self.status = 204;
+        self.outcome = outcome;
+        self.answer = Answer::Empty;
         self
     }
 
@@ -372,10 +397,22 @@ impl Operation {
     }
 
     /// Adds a way to fail.
-    pub fn fails(mut self, code: ErrorCode, when: &'static str, message: &'static str) -> Self {
-        let is_told = |failure: &Failure| failure.code == code && failure.when == when;
+    pub fn fails(self, code: ErrorCode, when: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        self.fails_by(Failure { code, when, message: message.into(), pointer: None })
+    }
+
+    /// Adds an error of the domain as a way to fail.
+    pub fn meets(self, when: &'static str, error: impl Into<ApiError>) -> Self {
+        let error: ApiError = error.into();
+        let message = error.to_string().into();
+        let pointer = error.pointer().map(str::to_owned);
+        self.fails_by(Failure { code: error.code(), when, message, pointer })
+    }
+
+    fn fails_by(mut self, failure: Failure) -> Self {
+        let is_told = |told: &Failure| told.code == failure.code && told.when == failure.when;
         if !self.failures.iter().any(is_told) {
-            self.failures.push(Failure { code, when, message });
+            self.failures.push(failure);
         }
         self
     }
@@ -401,51 +438,4 @@ impl Operation {
 /// A reference to a schema of the document.
 pub(super) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
-}
-
-/// A key of a body that may be absent.
-pub(super) fn field(name: &'static str, schema: Value, about: &'static str) -> Field {
-    Field { name, schema, about, is_required: false }
-}
-
-/// A text that may be absent or null.
-pub(super) fn text(name: &'static str, about: &'static str) -> Field {
-    field(name, json!({ "type": ["string", "null"] }), about)
-}
-
-/// A flag that may be absent.
-pub(super) fn flag(name: &'static str, default: bool, about: &'static str) -> Field {
-    field(name, json!({ "$ref": "#/components/schemas/Flag", "default": default }), about)
-}
-
-/// A list that may be absent or null.
-pub(super) fn list(name: &'static str, about: &'static str) -> Field {
-    field(name, json!({ "type": ["array", "null"], "items": {} }), about)
-}
-
-/// A list of labels that may be absent or null.
-pub(super) fn labels(about: &'static str) -> Field {
-    let items = json!({ "type": "object", "additionalProperties": { "type": ["string", "array"] } });
-    field("labels", json!({ "type": ["array", "null"], "items": items }), about)
-}
-
-/// An object that may be absent or null.
-pub(super) fn object(name: &'static str, about: &'static str) -> Field {
-    field(name, json!({ "type": ["object", "null"] }), about)
-}
-
-/// A text that is one of several.
-pub(super) fn choice(name: &'static str, values: &[&str], about: &'static str) -> Field {
-    field(name, json!({ "type": "string", "enum": values }), about)
-}
-
-impl Field {
-    /// Says that it has to be there; then it can't be null either.
-    pub fn required(mut self) -> Self {
-        self.is_required = true;
-        if let Some(first) = self.schema["type"].get(0).cloned() {
-            self.schema["type"] = first;
-        }
-        self
-    }
 }

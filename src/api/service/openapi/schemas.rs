@@ -8,8 +8,8 @@ use crate::executions::table::{EVENTS, EXECUTIONS};
 use crate::manager::{AGENTS, BLUEPRINTS, DEPLOYMENTS, NODE_INSTANCES, NODES, PLUGINS, SECRETS};
 use crate::records::SNAPSHOTS;
 
-use super::fields;
 use super::operation::reference;
+use super::{fields, flow_schemas};
 
 /// The kinds of entities that lists hold.
 pub(super) const COLLECTIONS: [&Collection; 13] = [
@@ -52,6 +52,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     });
     secret["required"] = json!(["value"]);
     schemas.insert("SecretWithValue".to_owned(), secret);
+    schemas.extend(flow_schemas::schemas());
     schemas
 }
 

@@ -7,6 +7,7 @@ mod blueprints;
 mod deployments;
 mod documentation;
 mod executions;
+mod flows;
 mod manager;
 mod nodes;
 mod plugins;
@@ -31,10 +32,9 @@ pub(super) struct Group {
 
 /// All groups, in the order in which a reader meets them.
 pub(super) fn groups() -> Vec<Group> {
-    let mut groups = vec![
-        snapshots::group(),
-        executions::group(),
-        service::group(),
+    let mut groups = vec![snapshots::group(), executions::group(), service::group()];
+    groups.extend(flows::groups());
+    groups.extend([
         blueprints::group(),
         deployments::group(),
         nodes::group(),
@@ -46,7 +46,7 @@ pub(super) fn groups() -> Vec<Group> {
         tokens::group(),
         manager::group(),
         documentation::group(),
-    ];
+    ]);
     for group in &mut groups {
         for operation in &mut group.operations {
             operation.tag = group.tag;

@@ -53,7 +53,7 @@ fn get() -> Operation {
 fn create() -> Operation {
     let parameters = json!({
         "include_metrics": false, "include_credentials": true, "include_logs": true, "include_events": true,
-        "legacy": false, "queue": false, "tempdir_path": null, "listener_timeout": null, "snapshot_id": "nightly",
+        "include_flow_history": false, "pause_flows": false, "legacy": false, "queue": false, "tempdir_path": null, "listener_timeout": null, "snapshot_id": "nightly",
     });
     call(Put, "/snapshots/{id}", "Create a snapshot.")
         .about(
@@ -70,6 +70,12 @@ fn create() -> Operation {
                 flag("include_credentials", false, "Whether it holds private keys and the agents' key files, sealed."),
                 flag("include_logs", true, "Whether it holds the logs of executions."),
                 flag("include_events", true, "Whether it holds the events of executions."),
+                flag("include_flow_history", false, "Whether it holds the history of step snapshots."),
+                flag(
+                    "pause_flows",
+                    false,
+                    "Whether flows that run are stopped before the state is read, and started again when it was.",
+                ),
                 flag("queue", false, "Whether it waits for a restore that is running, instead of being refused."),
                 flag("legacy", false, "Has no effect; the execution's log says so."),
                 text("tempdir_path", "Has no effect; the execution's log says so."),

@@ -5,6 +5,9 @@ mod sources;
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
+use serde_json::Value;
+
+use crate::api::face::Face;
 
 use super::document::document;
 use super::fields;
@@ -41,7 +44,7 @@ fn assert_all(wrong: &[String]) {
 
 #[test]
 fn every_route_is_described_and_no_other() {
-    assert!(pairs().len() > 70, "the sources were not understood");
+    assert!(pairs().len() > 120, "the sources were not understood");
 }
 
 #[test]
@@ -74,6 +77,13 @@ fn logins_and_permissions_are_those_of_the_handlers() {
         if described != actual {
             wrong.push(format!("{} {}: {actual:?} is described as {described:?}", route.method, route.path));
         }
+        // Where the subject tells the workspace, only a handler that looks at it goes by the tenant of the request.
+        let text = &route.handler.text;
+        let looks = text.contains("auth.allow(") || text.contains("auth.anyone().tenant");
+        let is_in_tenant = asks && (operation.face() == Face::Cloudify || looks);
+        if operation.is_in_tenant != is_in_tenant {
+            wrong.push(format!("{} {}: goes by the tenant: {is_in_tenant}", route.method, route.path));
+        }
     }
     assert_all(&wrong);
 }
@@ -83,14 +93,19 @@ fn the_status_of_success_is_that_of_the_handlers() {
     let mut wrong = Vec::new();
     for (operation, route) in pairs() {
         let text = &route.handler.text;
-        let expected =
-            match (text.contains("HttpResponse::Created()"), text.contains("HttpResponse::Found()")) {
-                (true, _) => 201,
-                (_, true) => 302,
-                _ => 200,
-            };
+        let statuses = [("Created", 201), ("Accepted", 202), ("NoContent", 204), ("Found", 302)];
+        let answers = |name: &str| text.contains(&format!("HttpResponse::{name}()"));
+        let expected = statuses.iter().find(|(name, _)| answers(name)).map_or(200, |(_, status)| *status);
         if operation.status != expected {
             wrong.push(format!("{} {}: {expected}, not {}", route.method, route.path, operation.status));
+        }
+        if (expected == 204) != matches!(operation.answer, Answer::Empty) {
+            wrong.push(format!(
+                "{} {}: answers without a body: {}",
+                route.method,
+                route.path,
+                expected == 204
+            ));
         }
         let is_file =
             text.contains("FileBody") || text.contains("transfer::send") || text.contains("octet-stream");
@@ -105,18 +120,22 @@ fn the_status_of_success_is_that_of_the_handlers() {
 #[test]
 fn bodies_and_parameters_are_those_that_the_handlers_read() {
     let in_body = Regex::new(r#"body\s*\.(?:text|optional_text|boolean|list|object)\("(\w+)""#).unwrap();
-    let in_query = Regex::new(r#"listing\s*\.(?:get|boolean)\("(\w+)""#).unwrap();
+    let in_query = Regex::new(r#"(?:listing\s*\.(?:get|boolean)|\bword)\("([^"]+)""#).unwrap();
     let mut wrong = Vec::new();
     for (operation, route) in pairs() {
         let text = &route.handler.text;
         let at = format!("{} {}", route.method, route.path);
         let fields: Vec<&str> = match &operation.body {
             Some(Body::Json { fields, .. }) => fields.iter().map(|field| field.name).collect(),
-            Some(Body::File { .. }) | None => Vec::new(),
+            Some(Body::Document { .. } | Body::File { .. }) | None => Vec::new(),
         };
         let takes_json = text.contains("body: JsonBody");
         if takes_json != matches!(operation.body, Some(Body::Json { .. })) {
             wrong.push(format!("{at}: takes a JSON object: {takes_json}"));
+        }
+        let takes_document = text.contains("body: Document");
+        if takes_document != matches!(operation.body, Some(Body::Document { .. })) {
+            wrong.push(format!("{at}: takes a document: {takes_document}"));
         }
         let takes_file = text.contains("payload: web::Payload");
         if takes_file != matches!(operation.body, Some(Body::File { .. })) {
@@ -133,15 +152,105 @@ fn bodies_and_parameters_are_those_that_the_handlers_read() {
                 wrong.push(format!("{at}: `{}` of the query is not described", &found[1]));
             }
         }
-        let is_list = text.contains("page_json(");
+        let is_list = text.contains("page_json(") || text.contains("listing.query(");
         if is_list != parameters.contains(&"_size") {
             wrong.push(format!("{at}: is a list: {is_list}"));
         }
         if text.contains("listing.include()") != (parameters.contains(&"_include") && !is_list) {
             wrong.push(format!("{at}: `_include` differs"));
         }
-        if operation.path.contains('{') != operation.path_part.is_some() {
-            wrong.push(format!("{at}: the part of the path is not described"));
+        if operation.path.matches('{').count() != operation.path_parts.len() {
+            wrong.push(format!("{at}: the parts of the path are not described"));
+        }
+    }
+    assert_all(&wrong);
+}
+
+#[test]
+fn documents_have_what_the_handlers_read_and_nothing_else() {
+    let in_attributes = Regex::new(r#"\.(?:attribute(?:::<[^(]+>)?|required|word|raw)\(\s*"(\w+)""#).unwrap();
+    let in_plain = Regex::new(r#"\.member(?:::<[^(]+>)?\(\s*"(\w+)""#).unwrap();
+    let kind = Regex::new(r#"\.require_type\("(\w+)"\)"#).unwrap();
+    let relationship = Regex::new(r#"\.related\("(\w+)"\)"#).unwrap();
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (operation, route) in pairs() {
+        let Some(Body::Document { schema, is_required, .. }) = &operation.body else { continue };
+        count += 1;
+        let at = format!("{} {}", route.method, route.path);
+        let readers = &route.handler.readers;
+        let is_optional = readers.contains(".optional_resource()");
+        if *is_required == is_optional {
+            wrong.push(format!("{at}: the body may be absent: {is_optional}"));
+        }
+        let names = |regex: &Regex| -> BTreeSet<String> {
+            regex.captures_iter(readers).map(|found| found[1].to_owned()).collect()
+        };
+        let keys = |pointer: &str| -> BTreeSet<String> {
+            let object = schema.pointer(pointer).and_then(Value::as_object);
+            object.into_iter().flat_map(|object| object.keys().cloned()).collect()
+        };
+        let data = "/properties/data/properties";
+        let mut in_frame: BTreeSet<String> = BTreeSet::new();
+        for (is_read, name) in [
+            (!names(&in_attributes).is_empty(), "attributes"),
+            (!names(&kind).is_empty(), "type"),
+            (!names(&relationship).is_empty(), "relationships"),
+            (readers.contains(".require_id()") || readers.contains(".check_id("), "id"),
+        ] {
+            if is_read {
+                in_frame.insert(name.to_owned());
+            }
+        }
+        let mut in_body = names(&in_plain);
+        if !in_frame.is_empty() {
+            in_body.insert("data".to_owned());
+        }
+        for (place, read) in [
+            ("/properties".to_owned(), in_body),
+            (data.to_owned(), in_frame),
+            (format!("{data}/attributes/properties"), names(&in_attributes)),
+            (format!("{data}/relationships/properties"), names(&relationship)),
+        ] {
+            let described = keys(&place);
+            if described != read {
+                wrong.push(format!("{at}: at {place} {read:?} are read, {described:?} described"));
+            }
+        }
+        let described = schema.pointer(&format!("{data}/type/const")).and_then(Value::as_str);
+        let read = names(&kind).into_iter().next();
+        if described != read.as_deref() {
+            wrong.push(format!("{at}: the type `{read:?}` is described as `{described:?}`"));
+        }
+    }
+    assert_all(&wrong);
+    assert!(count > 10, "the sources were not understood");
+}
+
+#[test]
+fn the_parameters_of_flows_are_those_that_the_handlers_read_and_no_others() {
+    let named = Regex::new(r#"(?:listing\s*\.(?:get|boolean)|\bword)\("([^"]+)""#).unwrap();
+    let paging = Regex::new(r"paging\(&listing, (\d+), (\d+)\)").unwrap();
+    let mut wrong = Vec::new();
+    for (operation, route) in pairs() {
+        if operation.face() == Face::Cloudify {
+            continue;
+        }
+        let text = &route.handler.text;
+        let mut read: BTreeSet<&str> =
+            named.captures_iter(text).map(|found| found.get(1).unwrap().as_str()).collect();
+        if let Some(pages) = paging.captures(text) {
+            read.extend(["page[number]", "page[size]"]);
+            let size = operation.parameters.iter().find(|parameter| parameter.name == "page[size]");
+            let limits =
+                size.map(|size| [&size.schema["default"], &size.schema["maximum"]].map(Value::to_string));
+            if limits != Some([pages[1].to_owned(), pages[2].to_owned()]) {
+                wrong.push(format!("{}: a page has {} of at most {}", route.path, &pages[1], &pages[2]));
+            }
+        }
+        let described: BTreeSet<&str> = operation.parameters.iter().map(|parameter| parameter.name).collect();
+        if read != described {
+            wrong.push(format!("{} {}: {read:?}, not {described:?}", route.method, route.path));
         }
     }
     assert_all(&wrong);

@@ -25,23 +25,18 @@ pub(super) struct Handler {
     pub summary: String,
     /// The whole function.
     pub text: String,
+    /// The functions that read the body for it.
+    pub readers: String,
     /// The name and least role of the permission that every caller needs.
     pub permission: Option<(String, Option<String>)>,
 }
 
 /// All routes of the API.
 pub(super) fn routes() -> Vec<Route> {
-    let api = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
-    let sources: BTreeMap<PathBuf, String> = files(&api)
-        .into_iter()
-        .map(|path| {
-            // What stands in tests registers nothing.
-            let text = std::fs::read_to_string(&path).unwrap();
-            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
-            (path, text)
-        })
-        .collect();
-    let constants = permissions(&sources);
+    let sources = sources("src/api");
+    let mut constants = permissions(&sources);
+    // What flows ask for is declared beside their rules.
+    constants.extend(permissions(&self::sources("src/flows")));
     let resource = Regex::new(r#"web::resource\(\s*"([^"]*)"\s*\)"#).unwrap();
     let route = Regex::new(r"\.route\(\s*web::(\w+)\(\)\s*\.to\(\s*([\w:]+)\s*\)\s*,?\s*\)").unwrap();
     let mut routes = Vec::new();
@@ -74,6 +69,20 @@ pub(super) fn routes() -> Vec<Route> {
         );
     }
     routes
+}
+
+/// The texts of the files of a folder, without their tests.
+fn sources(folder: &str) -> BTreeMap<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    files(&folder)
+        .into_iter()
+        .map(|path| {
+            // What stands in tests registers nothing.
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+            (path, text)
+        })
+        .collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -110,9 +119,10 @@ type Constant = (PathBuf, String, (String, Option<String>));
 
 /// The permissions that the sources declare, by the names of the constants in each file.
 fn permissions(sources: &BTreeMap<PathBuf, String>) -> Vec<Constant> {
-    let constant =
-        Regex::new(r#"const (\w+): Permission = Permission::(\w+)\("(\w+)"(?:, (?:TenantRole::)?(\w+))?\)"#)
-            .unwrap();
+    let constant = Regex::new(
+        r#"const (\w+): Permission = Permission::(\w+)\("([\w.]+)"(?:, (?:TenantRole::)?(\w+))?\)"#,
+    )
+    .unwrap();
     let mut found = Vec::new();
     for (file, text) in sources {
         for declared in constant.captures_iter(text) {
@@ -138,17 +148,45 @@ fn handler(sources: &BTreeMap<PathBuf, String>, file: &Path, name: &str, constan
         text[..start].lines().rev().skip_while(|line| !line.starts_with("///")).collect();
     let summary =
         comment.iter().take_while(|line| line.starts_with("///")).last().expect("a handler has a comment");
+    let readers = readers(text, &text[start..end]);
     let text = text[start..end].to_owned();
-    let asked = Regex::new(r"(?m)^    (?:let caller = )?auth\.allow\((\w+)\)\?;").unwrap();
-    let permission = asked.captures(&text).map(|asked| {
+    let permission = asked(&text).map(|asked| {
         let known = |same_file: bool| {
-            constants.iter().find(|(of, constant, _)| *constant == asked[1] && (!same_file || *of == file))
+            constants.iter().find(|(of, constant, _)| *constant == asked && (!same_file || *of == file))
         };
-        known(true)
-            .or_else(|| known(false))
-            .unwrap_or_else(|| panic!("no permission {}", &asked[1]))
-            .2
-            .clone()
+        known(true).or_else(|| known(false)).unwrap_or_else(|| panic!("no permission {asked}")).2.clone()
     });
-    Handler { summary: summary.trim_start_matches('/').trim().to_owned(), text, permission }
+    Handler { summary: summary.trim_start_matches('/').trim().to_owned(), text, readers, permission }
+}
+
+/// The constant of the permission that every caller of a handler needs.
+fn asked(handler: &str) -> Option<String> {
+    let allowed = Regex::new(r"(?m)^    (?:let caller = )?auth\.allow\((\w+)\)\?;").unwrap();
+    let asked = Regex::new(r"auth\.asks\((\w+)\)").unwrap();
+    let mut found: Vec<String> = allowed
+        .captures(handler)
+        .into_iter()
+        .chain(asked.captures_iter(handler))
+        .map(|found| found[1].to_owned())
+        .collect();
+    found.dedup();
+    assert!(found.len() < 2, "a handler asks for several permissions: {found:?}");
+    found.pop()
+}
+
+/// The functions of a file to which a handler gives its body, and those to which they give the resource in it.
+fn readers(file: &str, handler: &str) -> String {
+    let called = Regex::new(r"\b(\w+)\(&(?:body|resource)\b").unwrap();
+    let mut found: BTreeMap<String, &str> = BTreeMap::new();
+    let mut waiting = vec![handler];
+    while let Some(text) = waiting.pop() {
+        for call in called.captures_iter(text) {
+            let Some(start) = file.find(&format!("\nfn {}(", &call[1])) else { continue };
+            let end = start + file[start..].find("\n}").expect("a function ends at the left margin");
+            if found.insert(call[1].to_owned(), &file[start..end]).is_none() {
+                waiting.push(&file[start..end]);
+            }
+        }
+    }
+    found.into_values().collect()
 }

@@ -3,12 +3,18 @@
 //! An unknown key of the file or of a variable with `__`, or a value that can't be used, stops the start with a
 //! message that names it.
 
-use std::net::{IpAddr, SocketAddr};
+mod flows;
+mod network;
+
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Deserializer, Serialize};
+
+pub use flows::{AmqpSettings, FlowsSettings, SecretUri};
+pub use network::Network;
 
 /// Variables that are read but are no settings of the file.
 const OTHER_VARIABLES: &[&str] = &[
@@ -55,6 +61,10 @@ pub struct Config {
     pub url_fetch: UrlFetch,
     /// What an archive may hold.
     pub archive: ArchiveSettings,
+    /// Flows and the snapshots of their steps.
+    pub flows: FlowsSettings,
+    /// The broker to which runtimes publish what components emit.
+    pub amqp: AmqpSettings,
     /// The log.
     pub log: Log,
 }
@@ -162,6 +172,8 @@ impl Default for Config {
             encryption: Encryption::default(),
             url_fetch: UrlFetch::default(),
             archive: ArchiveSettings::default(),
+            flows: FlowsSettings::default(),
+            amqp: AmqpSettings::default(),
             log: Log::default(),
         }
     }
@@ -206,7 +218,10 @@ impl Default for ArchiveSettings {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info,refinery_core=warn,actix_server=warn".to_owned() }
+        Self {
+            format: LogFormat::Text,
+            filter: "info,refinery_core=warn,actix_server=warn,lapin=off".to_owned(),
+        }
     }
 }
 
@@ -270,70 +285,14 @@ impl Config {
         if self.archive.compression_threads == 0 {
             return bad("archive.compression_threads", "0".to_owned(), "at least one thread has to compress");
         }
+        self.flows.check()?;
+        self.amqp.check()?;
         for recipient in &self.encryption.recipients {
             if let Err(error) = recipient.parse::<crate::archive::Recipient>() {
                 return bad("encryption.recipients", recipient.clone(), &error.to_string());
             }
         }
         Ok(())
-    }
-}
-
-/// A network in the form `address/bits`, or one address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// Whether the address belongs to the network. An IPv4 address inside IPv6 (`::ffff:a.b.c.d`) counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
-                u32::from(network) & mask == u32::from(address) & mask
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
-                u128::from(network) & mask == u128::from(address) & mask
-            }
-            _ => false,
-        }
-    }
-}
-
-impl std::str::FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no network: write `address/bits`, e.g. `10.1.0.0/16`");
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.trim().parse().map_err(|_| wrong())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), |bits| bits.trim().parse().map_err(|_| wrong()))?;
-        if bits > most { Err(wrong()) } else { Ok(Self { address, bits }) }
-    }
-}
-
-impl std::fmt::Display for Network {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}/{}", self.address, self.bits)
-    }
-}
-
-impl Serialize for Network {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Network {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -379,10 +338,17 @@ mod tests {
             ("[url_fetch]\nallow = [\"10.0.0.0/99\"]", "10.0.0.0/99"),
             ("[auth]\nenabled = false\n[server]\nlisten = \"0.0.0.0:8080\"", "auth.enabled"),
             ("[encryption]\nrecipients = [\"age1nonsense\"]", "age1nonsense"),
+            ("[flows]\nhistory_entries = 0", "flows.history_entries"),
+            ("[flows]\nmax_snapshot_bytes = 99999999", "flows.max_snapshot_bytes"),
+            ("[amqp]\nqueue = \"\"", "amqp.queue"),
+            ("[amqp]\nuri = \"http://h\"", "amqp.uri"),
         ] {
             let error = load(toml).unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
         }
+        // What can't be a broker's address may hold a password all the same.
+        let error = load("[amqp]\nuri = \"amqp:canary:hunter2\"").unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
         let config = load("[url_fetch]\nallow = \"127.0.0.0/8, ::1\"").unwrap();
         assert_eq!(config.url_fetch.allow.len(), 2);
     }
@@ -417,17 +383,5 @@ mod tests {
                 .collect(),
             _ => vec![above.to_owned()],
         }
-    }
-
-    #[test]
-    fn a_network_holds_its_addresses_only() {
-        let network: Network = "10.1.0.0/16".parse().unwrap();
-        assert!(network.contains("10.1.255.3".parse().unwrap()));
-        assert!(network.contains("::ffff:10.1.2.3".parse().unwrap()));
-        assert!(!network.contains("10.2.0.0".parse().unwrap()));
-        let everything: Network = "0.0.0.0/0".parse().unwrap();
-        assert!(
-            everything.contains("8.8.8.8".parse().unwrap()) && !everything.contains("::1".parse().unwrap())
-        );
     }
 }

@@ -1,0 +1,77 @@
+//! What an answer that is not 2xx means: the kind of failure, the service's reason, and what to do.
+//!
+//! Reads the forms of all faces: Cloudify's, the service's own, and JSON:API.
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use super::error::{CliError, FailureKind};
+
+/// Reads an answer that is not 2xx.
+pub fn refusal(doing: &str, status: StatusCode, body: &[u8]) -> CliError {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let first = &body["errors"][0];
+    let messages = [&body["message"], &body["detail"], &first["detail"], &first["title"]];
+    let message = messages.into_iter().find_map(Value::as_str);
+    let code = body["error_code"].as_str().or_else(|| first["code"].as_str()).unwrap_or_default();
+    let reason = match message {
+        Some(message) => message.to_owned(),
+        None => format!("the service answered {status} without a reason"),
+    };
+    let kind = match status {
+        StatusCode::UNAUTHORIZED => FailureKind::NotLoggedIn,
+        status if status.is_client_error() => FailureKind::Refused,
+        status if status.is_server_error() => FailureKind::Service,
+        _ => FailureKind::Failed,
+    };
+    let error = CliError::new(kind, doing, reason);
+    match (kind, code) {
+        (FailureKind::NotLoggedIn, _) => {
+            error.advising("set LIFEBOAT_USER and LIFEBOAT_PASSWORD, or LIFEBOAT_TOKEN")
+        }
+        (_, "existing_running_execution_error") => {
+            error.advising("wait for it (`lifeboat execution list`); `lifeboat snapshot create` and `restore` take --queue to run after it")
+        }
+        (_, "ExistingRunningExecution") => {
+            error.advising("wait for it (`lifeboat execution list --all-tenants`)")
+        }
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_become_exit_codes_and_keep_the_message() {
+        let body = br#"{"message":"no such thing","error_code":"not_found_error"}"#;
+        for (status, code) in [(400, 4), (401, 3), (403, 4), (404, 4), (409, 4), (500, 1), (503, 1), (302, 1)]
+        {
+            let error = refusal("get `a`", StatusCode::from_u16(status).unwrap(), body);
+            assert_eq!(error.kind.exit_code(), code, "{status}");
+            assert!(error.to_string().starts_with("get `a`: no such thing"), "{error}");
+        }
+        let error = refusal("get `a`", StatusCode::NOT_FOUND, b"<html>");
+        assert!(error.to_string().contains("404"), "{error}");
+    }
+
+    #[test]
+    fn a_refusal_of_a_call_of_flows_keeps_its_detail() {
+        let body = br#"{"errors":[{"status":"403","title":"Forbidden","code":"FlowRunning","detail":"flow `f` is running"}]}"#;
+        let error = refusal("reset flow `f`", StatusCode::FORBIDDEN, body);
+        assert_eq!(error.to_string(), "reset flow `f`: flow `f` is running");
+        assert_eq!(error.kind.exit_code(), 4);
+        let title = br#"{"errors":[{"status":"404","title":"Not Found"}]}"#;
+        let error = refusal("get flow `f`", StatusCode::NOT_FOUND, title);
+        assert_eq!(error.to_string(), "get flow `f`: Not Found");
+        let error = refusal("get flow `f`", StatusCode::NOT_FOUND, br#"{"errors":[]}"#);
+        assert!(error.to_string().contains("404"), "{error}");
+        let busy = br#"{"errors":[{"code":"ExistingRunningExecution","detail":"a restore is running"}]}"#;
+        let error = refusal("capture flow `f`", StatusCode::CONFLICT, busy);
+        assert!(
+            error.to_string().contains("execution list") && !error.to_string().contains("--queue"),
+            "{error}"
+        );
+    }
+}
