@@ -3,11 +3,11 @@
 //! Knows no table. Whoever owns a file brings its migrations and its SQL.
 
 mod listing;
+mod tasks;
 mod values;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -17,6 +17,8 @@ pub use listing::{
     Collection, Column, ColumnKind, Filter, ListError, ListQuery, Page, Scope, Sort, list, row_object, text,
 };
 pub use values::list_values;
+
+use tasks::{Task, Tasks};
 
 /// How many threads read beside the writer.
 const READERS: usize = 4;
@@ -36,8 +38,6 @@ pub enum DatabaseError {
     Closed,
 }
 
-type Task = Box<dyn FnOnce(&mut Connection) + Send>;
-
 /// A handle to one database file. Clones share the threads, which end when the last clone is dropped.
 #[derive(Clone)]
 pub struct Database {
@@ -46,8 +46,15 @@ pub struct Database {
 
 struct Inner {
     path: PathBuf,
-    writer: Sender<Task>,
-    readers: Sender<Task>,
+    writer: Arc<Tasks>,
+    readers: Arc<Tasks>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.writer.close();
+        self.readers.close();
+    }
 }
 
 impl Database {
@@ -62,14 +69,13 @@ impl Database {
         migrations
             .run(&mut connection)
             .map_err(|source| DatabaseError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
-        let (writer, tasks) = channel();
-        spawn("writer", path, connection, Arc::new(Mutex::new(tasks)))?;
-        let (readers, tasks) = channel();
-        let tasks = Arc::new(Mutex::new(tasks));
+        // Dropped on an error, it ends the threads that run already.
+        let inner = Inner { path: path.to_owned(), writer: Arc::default(), readers: Arc::default() };
+        spawn("writer", path, connection, Arc::clone(&inner.writer))?;
         for _ in 0..READERS {
-            spawn("reader", path, open_reader(path)?, Arc::clone(&tasks))?;
+            spawn("reader", path, open_reader(path)?, Arc::clone(&inner.readers))?;
         }
-        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), writer, readers }) })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The file.
@@ -110,8 +116,7 @@ impl Database {
         let task: Task = Box::new(move |connection| {
             let _ = answer.send(transact(connection, work));
         });
-        // A closed channel drops the task and with it the answer: the caller sees `Closed`.
-        let _ = self.inner.writer.send(task);
+        self.inner.writer.add(task);
         receiver
     }
 
@@ -149,7 +154,7 @@ impl Database {
                 .and_then(|transaction| work(&transaction));
             let _ = answer.send(result);
         });
-        let _ = self.inner.readers.send(task);
+        self.inner.readers.add(task);
         receiver
     }
 
@@ -169,7 +174,7 @@ impl Database {
                 .and_then(|connection| pin(&connection).map(|pinned| (connection, pinned)));
             let _ = answer.send(cut);
         });
-        let _ = self.inner.writer.send(task);
+        self.inner.writer.add(task);
         receiver.blocking_recv().unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
     }
 }
@@ -225,18 +230,13 @@ fn spawn(
     role: &str,
     path: &Path,
     mut connection: Connection,
-    tasks: Arc<Mutex<Receiver<Task>>>,
+    tasks: Arc<Tasks>,
 ) -> Result<(), DatabaseError> {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     std::thread::Builder::new()
         .name(format!("{stem}-{role}"))
         .spawn(move || {
-            loop {
-                let task = match tasks.lock() {
-                    Ok(tasks) => tasks.recv(),
-                    Err(_) => break,
-                };
-                let Ok(task) = task else { break };
+            while let Some(task) = tasks.take() {
                 // A panic takes its own transaction back (the guard rolls back as it unwinds) and drops its
                 // answer; the next task finds a sound connection.
                 let run = std::panic::AssertUnwindSafe(|| task(&mut connection));
