@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::database::DatabaseError;
 use crate::manager::{Manager, ManagerError};
 use crate::model::{Caller, IdError, SystemRole, TenantName, TenantRole, Timestamp, UserName};
-use crate::records::{Records, RecordsError, User};
+use crate::records::{Membership, Records, RecordsError, User};
 
 pub use password::{PasswordError, hash_password, random_password};
 pub use throttle::Throttle;
@@ -75,6 +75,20 @@ impl From<DatabaseError> for AccessError {
     }
 }
 
+/// A user with the memberships, as of one moment.
+struct Known {
+    user: User,
+    memberships: Vec<Membership>,
+}
+
+impl Known {
+    fn read(connection: &rusqlite::Connection, username: &str) -> Result<Option<Self>, RecordsError> {
+        let Some(user) = Records::user(connection, username)? else { return Ok(None) };
+        let memberships = Records::memberships(connection, Some(username))?;
+        Ok(Some(Self { user, memberships }))
+    }
+}
+
 /// The door. Clones share what it remembers.
 #[derive(Clone)]
 pub struct Access {
@@ -109,31 +123,28 @@ impl Access {
         address: Option<IpAddr>,
         tenant: Option<&str>,
     ) -> Result<Caller, AccessError> {
-        let user = match credentials {
+        let known = match credentials {
             Credentials::None => return Err(AccessError::NoCredentials),
             Credentials::Basic { username, password } => {
                 self.by_password(&username, password, address).await?
             }
             Credentials::Token(text) => self.by_token(&text, address).await?,
         };
-        self.caller(user, tenant).await
+        self.caller(known, tenant).await
     }
 
     /// The caller that this user is in the tenant of the request.
     ///
     /// # Errors
     /// An unknown tenant.
-    pub async fn caller(&self, user: User, tenant: Option<&str>) -> Result<Caller, AccessError> {
+    async fn caller(&self, known: Known, tenant: Option<&str>) -> Result<Caller, AccessError> {
         let tenant = TenantName::trusted(tenant.unwrap_or(TenantName::DEFAULT));
         let existing = self.manager.tenants().await?;
         if !existing.contains(&tenant) {
             return Err(AccessError::UnknownTenant(tenant.to_string()));
         }
-        let username = user.username.as_str().to_owned();
-        let tenants: Vec<(TenantName, TenantRole)> = self
-            .records
-            .read(move |connection| Records::memberships(connection, Some(&username)))
-            .await?
+        let Known { user, memberships } = known;
+        let tenants: Vec<(TenantName, TenantRole)> = memberships
             .into_iter()
             .filter(|membership| membership.confirmed && existing.contains(&membership.tenant_name))
             .map(|membership| (membership.tenant_name, membership.role))
@@ -147,24 +158,25 @@ impl Access {
         username: &str,
         password: Zeroizing<String>,
         address: Option<IpAddr>,
-    ) -> Result<User, AccessError> {
+    ) -> Result<Known, AccessError> {
         if password.starts_with(token::PREFIX) {
             return self.by_token(&password, address).await;
         }
         self.throttle.wait(username, address).await;
         let wrong = || AccessError::WrongCredentials(username.to_owned());
         let name = username.to_owned();
-        let user = self.records.read(move |connection| Records::user(connection, &name)).await?;
-        let Some(user) = user.filter(|user| user.active && user.password_hash.is_some()) else {
+        let known = self.records.read(move |connection| Known::read(connection, &name)).await?;
+        let Some(known) = known.filter(|Known { user, .. }| user.active && user.password_hash.is_some())
+        else {
             // The same work as for a user who exists, so that the time tells nothing.
             let _ = tokio::task::spawn_blocking(move || password::spend_time(&password)).await;
             self.throttle.failed(username, address);
             return Err(wrong());
         };
-        let hash = user.password_hash.clone().unwrap_or_default();
+        let hash = known.user.password_hash.clone().unwrap_or_default();
         let key = self.memory_key(username, &password, &hash);
         if self.is_remembered(&key) {
-            return Ok(user);
+            return Ok(known);
         }
         let is_right =
             tokio::task::spawn_blocking(move || password::is_right(&password, &hash)).await.unwrap_or(false);
@@ -174,12 +186,12 @@ impl Access {
         }
         self.throttle.succeeded(username, address);
         self.remember(key);
-        let name = user.username.as_str().to_owned();
+        let name = known.user.username.as_str().to_owned();
         self.records.write(move |tx| Records::touch_login(tx, &name)).await?;
-        Ok(user)
+        Ok(known)
     }
 
-    async fn by_token(&self, text: &str, address: Option<IpAddr>) -> Result<User, AccessError> {
+    async fn by_token(&self, text: &str, address: Option<IpAddr>) -> Result<Known, AccessError> {
         let token = TokenText::parse(text).ok_or(AccessError::MalformedToken)?;
         self.throttle.wait(&token.id, address).await;
         let id = token.id.clone();
@@ -187,12 +199,12 @@ impl Access {
             .records
             .read(move |connection| {
                 let Some(record) = Records::token(connection, &id)? else { return Ok(None) };
-                let user = Records::user(connection, record.username.as_str())?;
-                Ok::<_, RecordsError>(user.map(|user| (record, user)))
+                let known = Known::read(connection, record.username.as_str())?;
+                Ok::<_, RecordsError>(known.map(|known| (record, known)))
             })
             .await?
-            .filter(|(record, user)| user.active && token.is_of(record));
-        let Some((record, user)) = found else {
+            .filter(|(record, known)| known.user.active && token.is_of(record));
+        let Some((record, known)) = found else {
             self.throttle.failed(&token.id, address);
             return Err(AccessError::WrongToken);
         };
@@ -204,7 +216,7 @@ impl Access {
         if record.last_used.is_none_or(|last| last.plus_seconds(60) < Timestamp::now()) {
             self.records.write(move |tx| Records::touch_token(tx, &record.id)).await?;
         }
-        Ok(user)
+        Ok(known)
     }
 
     fn memory_key(&self, username: &str, password: &str, hash: &str) -> [u8; 32] {
@@ -251,8 +263,8 @@ impl Access {
     /// # Errors
     /// An unknown tenant; no user `admin`.
     pub async fn as_admin(&self, tenant: Option<&str>) -> Result<Caller, AccessError> {
-        let user = self.records.read(|connection| Records::user(connection, UserName::ADMIN)).await?;
-        self.caller(user.ok_or(AccessError::NoCredentials)?, tenant).await
+        let known = self.records.read(|connection| Known::read(connection, UserName::ADMIN)).await?;
+        self.caller(known.ok_or(AccessError::NoCredentials)?, tenant).await
     }
 
     /// Whether the installation has its user `admin` already.
