@@ -3,7 +3,8 @@
 //! Lifeboat, RabbitMQ and PostgreSQL run as child processes with folders of their own on one file system, and are ended
 //! at the end. The measurements take turns, several times each, so that what else the machine does falls on both.
 //!
-//! `LIFEBOAT_BENCH_MESSAGES` (20000) and `LIFEBOAT_BENCH_ROUNDS` (3) set how much is measured, `TMPDIR` where.
+//! `LIFEBOAT_BENCH_MESSAGES` (20000) and `LIFEBOAT_BENCH_ROUNDS` (3) set how much is measured, `TMPDIR` where, and
+//! `LIFEBOAT_BENCH_POSTGRES` the folder of another `initdb` and `postgres` than the newest that Debian has installed.
 
 #[path = "../../tests/integration/harness/broker.rs"]
 #[expect(dead_code, reason = "tests restart and share brokers, the benchmark does not")]
