@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::access::{Access, AccessError, random_password};
 use crate::archive::{Limits, Recipient};
+use crate::charts::store::{MetricsStore, StoreError as MetricsError};
+use crate::charts::{ChartSettings, Charts, Meters, retention};
 use crate::config::Config;
 use crate::database::{ListError, ListQuery, Page, Scope, text};
 use crate::executions::table::{EVENTS, EXECUTIONS};
@@ -41,6 +43,8 @@ pub enum AppError {
     Manager(#[from] ManagerError),
     #[error("failed to open the store of archives")]
     Store(#[from] StoreError),
+    #[error("failed to open the service's own measurements")]
+    Metrics(#[from] MetricsError),
     #[error("failed to make the user `admin`")]
     Access(#[from] AccessError),
     #[error("failed to recover from the last stop: {0}")]
@@ -67,6 +71,10 @@ pub struct Service {
     pub flows: Flows,
     /// How files are fetched by URL.
     pub fetch: FetchSettings,
+    /// The metrics, charts and chart snapshots.
+    pub charts: Charts,
+    /// What is counted of requests and emits.
+    pub meters: Arc<Meters>,
     /// The settings it was built by.
     pub config: Config,
     /// What the start found to do.
@@ -112,17 +120,27 @@ impl Service {
         let recovered = recover(&records, &manager, &store).map_err(AppError::Recover)?;
         let flow_settings = flow_settings(&config);
 
+        let meters = Arc::<Meters>::default();
+        let own_metrics = MetricsStore::open(&folder.join("metrics.db"))?;
+
         let limits = Limits::default();
         let settings = WorkerSettings {
             manager_name: config.manager.name.clone(),
             compression_threads: config.archive.compression_threads,
             pause_seconds: config.flows.pause_seconds,
+            metrics_days: config.metrics.snapshot_days,
             history_entries: config.flows.history_entries,
             limits: limits.clone(),
             partial,
         };
-        let worker =
-            SnapshotWorker::new(records.clone(), manager.clone(), store.clone(), Arc::clone(&keys), settings);
+        let worker = SnapshotWorker::new(
+            records.clone(),
+            manager.clone(),
+            store.clone(),
+            Arc::clone(&keys),
+            own_metrics.clone(),
+            settings,
+        );
         let state = manager.clone();
         let homes = Homes {
             service: records.database().clone(),
@@ -143,7 +161,20 @@ impl Service {
             fetch: fetch.clone(),
         };
         let snapshots = Snapshots::new(records.clone(), engine.clone(), store, snapshot_settings);
-        let flows = Flows::new(manager.clone(), records.clone(), engine.clone(), flow_settings);
+        let charts = Charts::new(
+            manager.clone(),
+            records.clone(),
+            engine.clone(),
+            own_metrics,
+            Arc::clone(&meters),
+            ChartSettings {
+                max_snapshots: config.charts.max_snapshots,
+                own_seconds: config.metrics.own_seconds,
+                retention: retention(&config.metrics),
+            },
+        );
+        let flows =
+            Flows::new(manager.clone(), records.clone(), engine.clone(), Arc::clone(&meters), flow_settings);
         Ok(Self {
             access,
             manager,
@@ -151,6 +182,8 @@ impl Service {
             engine,
             snapshots,
             flows,
+            charts,
+            meters,
             fetch,
             config,
             recovered,

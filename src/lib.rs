@@ -5,6 +5,7 @@ pub mod api;
 pub mod app;
 pub mod archive;
 pub mod causes;
+pub mod charts;
 pub mod cli;
 pub mod config;
 pub mod database;

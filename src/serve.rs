@@ -82,7 +82,12 @@ pub async fn serve_until(
     let (stopping, is_stopping) = tokio::sync::watch::channel(false);
     tokio::spawn({
         let flows = service.flows.clone();
+        let is_stopping = is_stopping.clone();
         async move { flows.run(is_stopping).await }
+    });
+    tokio::spawn({
+        let charts = service.charts.clone();
+        async move { charts.run(is_stopping).await }
     });
     let scheduler = tokio::spawn({
         let engine = engine.clone();

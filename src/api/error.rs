@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, ResponseError};
 
 use crate::access::AccessError;
 use crate::causes::chain;
+use crate::charts::ChartError;
 use crate::database::{DatabaseError, ListError};
 use crate::executions::ExecutionError;
 use crate::flows::FlowError;
@@ -49,6 +50,7 @@ pub enum ErrorCode {
     IdMismatch,
     ChangedSince,
     NothingToUndo,
+    TooManyRequests,
 }
 
 impl ErrorCode {
@@ -87,6 +89,7 @@ impl ErrorCode {
             Self::IdMismatch => "id_mismatch_error",
             Self::ChangedSince => "changed_since_error",
             Self::NothingToUndo => "nothing_to_undo_error",
+            Self::TooManyRequests => "too_many_requests_error",
         }
     }
 
@@ -128,6 +131,7 @@ impl ErrorCode {
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::MaintenanceModeActive | Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::InsufficientStorage => StatusCode::INSUFFICIENT_STORAGE,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -223,6 +227,7 @@ impl From<ManagerError> for ApiError {
         let code = match error {
             ManagerError::List(error) => return error.into(),
             ManagerError::Database(_)
+            | ManagerError::Metrics(_)
             | ManagerError::Generation(_)
             | ManagerError::Vault(_)
             | ManagerError::Io(_) => return Self::internal(&error),
@@ -307,6 +312,26 @@ impl From<FlowError> for ApiError {
             FlowError::Stopping => (ErrorCode::ServiceUnavailable, None),
         };
         Self::new(code, message).at(pointer)
+    }
+}
+
+impl From<ChartError> for ApiError {
+    fn from(error: ChartError) -> Self {
+        let message = error.to_string();
+        let (code, name) = match error {
+            ChartError::Execution(error) => return error.into(),
+            ChartError::Manager(error) => return error.into(),
+            ChartError::Records(error) => return error.into(),
+            ChartError::Store(_) | ChartError::Io(_) => return Self::internal(&error),
+            ChartError::NotFound { .. } => (ErrorCode::NotFound, None),
+            ChartError::Parameter { name, reason } => {
+                return Self::new(ErrorCode::BadParameters, reason).at(Some(name));
+            }
+            ChartError::Request(_) => (ErrorCode::BadParameters, None),
+            ChartError::Forbidden(_) => (ErrorCode::Forbidden, None),
+            ChartError::TooMany(_) => (ErrorCode::TooManyRequests, None),
+        };
+        Self::new(code, message).at(name)
     }
 }
 

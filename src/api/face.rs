@@ -15,6 +15,8 @@ pub(super) enum Face {
     Flows,
     /// elastic.io's API of version 1.
     Tasks,
+    /// Librato's API of version 1, and the pictures.
+    Charts,
 }
 
 impl Face {
@@ -22,8 +24,24 @@ impl Face {
     pub fn of(path: &str) -> Self {
         match path.split('/').nth(1) {
             Some("v2") => Self::Flows,
-            Some("v1") => Self::Tasks,
+            Some("v1") => match path.split('/').nth(2) {
+                Some("metrics" | "measurements" | "annotations" | "spaces" | "snapshots" | "jobs") => {
+                    Self::Charts
+                }
+                _ => Self::Tasks,
+            },
+            Some("images") => Self::Charts,
             _ => Self::Cloudify,
+        }
+    }
+
+    /// Its name, for measurements.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cloudify => "cloudify",
+            Self::Flows => "flows",
+            Self::Tasks => "tasks",
+            Self::Charts => "charts",
         }
     }
 
@@ -41,7 +59,7 @@ impl Face {
     pub fn code(self, code: ErrorCode) -> String {
         match self {
             Self::Cloudify => code.as_str().to_owned(),
-            Self::Flows | Self::Tasks => code.title_case(),
+            Self::Flows | Self::Tasks | Self::Charts => code.title_case(),
         }
     }
 
@@ -66,6 +84,11 @@ impl Face {
                 json!({ "errors": [object] })
             }
             Self::Tasks => json!({ "error": error.to_string(), "code": self.code(error.code()) }),
+            // What is wrong with a parameter stands under its name, everything else is about the request.
+            Self::Charts => match error.pointer() {
+                Some(name) => json!({ "errors": { "params": { name: [error.to_string()] } } }),
+                None => json!({ "errors": { "request": [error.to_string()] } }),
+            },
         }
     }
 }
@@ -73,13 +96,30 @@ impl Face {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::charts::ChartError;
 
     #[test]
     fn the_path_tells_the_form_of_errors() {
         assert_eq!(Face::of("/v2/flows"), Face::Flows);
         assert_eq!(Face::of("/v2"), Face::Flows);
         assert_eq!(Face::of("/v1/tasks/"), Face::Tasks);
-        for path in ["/", "/api/v2/flows", "/service/health", "/v22", ""] {
+        for path in ["/v1", "/v1/", "/v1/metric", "/v1/charts"] {
+            assert_eq!(Face::of(path), Face::Tasks, "{path}");
+        }
+        for path in [
+            "/v1/metrics",
+            "/v1/metrics/tide.height",
+            "/v1/measurements/",
+            "/v1/annotations/storms/3",
+            "/v1/spaces/1/charts/1",
+            "/v1/snapshots",
+            "/v1/jobs/42",
+            "/images/nothing",
+            "/images",
+        ] {
+            assert_eq!(Face::of(path), Face::Charts, "{path}");
+        }
+        for path in ["/", "/api/v2/flows", "/api/v3.1/snapshots", "/service/health", "/v22", "/metrics", ""] {
             assert_eq!(Face::of(path), Face::Cloudify, "{path}");
         }
     }
@@ -95,5 +135,20 @@ mod tests {
         );
         assert_eq!(body(Face::Tasks), json!({ "error": "no", "code": "IdMismatch" }));
         assert_eq!(body(Face::Cloudify)["error_code"], "id_mismatch_error");
+    }
+
+    #[test]
+    fn charts_tell_what_is_wrong_by_the_name_of_the_parameter() {
+        let body = |error: ApiError| Face::Charts.body(&error, error.code().status());
+        let parameter = ChartError::parameter("streams[0].metric", "is not present");
+        assert_eq!(
+            body(parameter.into()),
+            json!({ "errors": { "params": { "streams[0].metric": ["is not present"] } } })
+        );
+        let absent = ChartError::NotFound { noun: "chart", id: "7".to_owned() };
+        assert_eq!(
+            body(absent.into()),
+            json!({ "errors": { "request": ["there is no chart `7`, or you may not see it"] } })
+        );
     }
 }

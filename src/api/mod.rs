@@ -2,12 +2,14 @@
 
 mod auth;
 mod body;
+pub mod charts;
 pub mod cloudify;
 mod download;
 mod error;
 mod extract;
 mod face;
 pub mod flows;
+mod path;
 pub mod server;
 pub mod service;
 

@@ -13,7 +13,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use crate::app::Service;
 
 use super::face::Face;
-use super::{ApiError, ErrorCode, cloudify, flows, service};
+use super::{ApiError, ErrorCode, charts, cloudify, flows, service};
 
 /// How long the headers of a request may take to arrive, in seconds.
 const HEADER_SECONDS: u64 = 30;
@@ -34,6 +34,7 @@ pub fn listen(service: web::Data<Service>) -> std::io::Result<(actix_web::dev::S
             .wrap(from_fn(trim_slash))
             .configure(cloudify::configure)
             .configure(flows::configure)
+            .configure(charts::configure)
             .configure(service::configure)
             .default_service(web::to(not_found))
     })
@@ -152,7 +153,11 @@ async fn log_request(
     let begun = Instant::now();
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let response = next.call(request).await?;
-    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = begun.elapsed();
+    if let Some(service) = response.request().app_data::<web::Data<Service>>() {
+        service.meters.request(Face::of(&path).as_str(), took);
+    }
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let status = response.status().as_u16();
     tracing::debug!(%method, path, status, milliseconds, "{method} {path} answered {status}");
     Ok(response)

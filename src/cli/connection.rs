@@ -29,8 +29,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Under what Cloudify's calls stand.
 const CLOUDIFY: [&str; 2] = ["api", "v3.1"];
-/// What a path begins with that stands beside them: calls of the service itself, and of flows.
-const OTHER_FACES: [&str; 2] = ["service", "v2"];
+/// What a path begins with that stands beside them: calls of the service itself, of flows, and of charts with their pictures.
+const OTHER_FACES: [&str; 4] = ["service", "v2", "v1", "images"];
 /// Entities asked for at once where a list is read to its end.
 const PAGE: u64 = 1000;
 
@@ -123,7 +123,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call to `path`, below `/api/v3.1` unless it begins with `service` or `v2`; `doing` is for the message if it fails ("list the snapshots").
+    /// A call to `path`, below `/api/v3.1` unless it begins with `service`, `v2`, `v1` or `images`; `doing` is for the message if it fails ("list the snapshots").
     pub fn new(method: Method, doing: impl Into<String>, path: &[&str]) -> Self {
         let path = path.iter().map(|segment| (*segment).to_owned()).collect();
         Self { doing: doing.into(), method, path, query: Vec::new(), body: None }

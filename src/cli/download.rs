@@ -1,4 +1,5 @@
-//! Fetches an archive into a file: all of it or none, checked, and from where an earlier try ended.
+//! Fetches an archive or a picture into a file: all of it or none; an archive is checked, and fetched from where an earlier
+//! try ended.
 //!
 //! The bytes are collected in `FILE.part` beside the target, which only gets its
 //! name when length and SHA-256 are right.
@@ -49,11 +50,7 @@ pub struct Downloaded {
 /// and the next try goes on from it), or the bytes are not what the service says they are.
 pub fn download(service: &Service, id: &str, target: &Path, force: bool) -> Result<Downloaded, CliError> {
     let doing = format!("download snapshot `{id}`");
-    if !force && fs::symlink_metadata(target).is_ok() {
-        let reason =
-            format!("`{}` exists; pass --force to replace it, or -o for another name", target.display());
-        return Err(CliError::failed(doing, reason));
-    }
+    refuse_existing(&doing, target, force)?;
     let record = service.call(Call::get(&doing, &["snapshots", id]))?;
     let part = Part::open(&doing, target)?;
     let label = format!("downloading `{id}`");
@@ -90,6 +87,36 @@ pub fn download(service: &Service, id: &str, target: &Path, force: bool) -> Resu
         is_checked: transfer.sha256.is_some(),
         resumed_from_bytes,
     })
+}
+
+/// Refuses a target that is there already, unless it may be replaced.
+///
+/// # Errors
+/// Where the target exists and `force` is not given.
+pub fn refuse_existing(doing: &str, target: &Path, force: bool) -> Result<(), CliError> {
+    if !force && fs::symlink_metadata(target).is_ok() {
+        let reason =
+            format!("`{}` exists; pass --force to replace it, or -o for another name", target.display());
+        return Err(CliError::failed(doing, reason));
+    }
+    Ok(())
+}
+
+/// Writes `bytes` to `target`, all of them or nothing; replaces a file that is there only with `force`.
+///
+/// # Errors
+/// Where the target exists or cannot be written. No part is left then.
+pub fn keep(doing: &str, bytes: &[u8], target: &Path, force: bool) -> Result<(), CliError> {
+    refuse_existing(doing, target, force)?;
+    let mut part = Part::open(doing, target)?;
+    let written = part.file.set_len(0).and_then(|()| part.file.write_all(bytes));
+    let kept =
+        written.map_err(|error| part.error(doing, &error)).and_then(|()| part.publish(doing, target, force));
+    if kept.is_err() {
+        // The failure that is told is the first one.
+        fs::remove_file(&part.path).ok();
+    }
+    kept
 }
 
 /// The unfinished file, held alone.

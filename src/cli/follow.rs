@@ -1,4 +1,4 @@
-//! Follows an execution to its end, and says how it ended.
+//! Follows an execution, or what else the service does by itself, to its end, and says how it ended.
 //!
 //! Only watches: whatever happens here, Ctrl-C and a lost connection among it,
 //! the execution goes on in the service.
@@ -83,15 +83,50 @@ pub fn follow(
     id: &str,
     each: &mut dyn FnMut(&Value) -> Result<(), CliError>,
 ) -> Result<Value, CliError> {
-    announce_on_interrupt(service, id)?;
+    let advice = how_to_go_on(service, id);
+    let flag = service.tenant_flag();
+    let watched = Watched {
+        doing: format!("follow execution `{id}`"),
+        path: &["executions", id],
+        is_ended,
+        on_interrupt: format!("{advice}, cancel it with `lifeboat execution cancel {id}{flag}`"),
+        advice,
+    };
+    watch(service, &watched, each)
+}
+
+/// Something of the service that goes on by itself, and is read until it has ended.
+pub struct Watched<'a> {
+    /// For the error: "follow execution `e`".
+    pub doing: String,
+    /// Where its record is.
+    pub path: &'a [&'a str],
+    /// Whether a record is its last one.
+    pub is_ended: fn(&Value) -> bool,
+    /// That it goes on, and how to come back to it.
+    pub advice: String,
+    /// The same, for who presses Ctrl-C.
+    pub on_interrupt: String,
+}
+
+/// Reads a record again and again and hands each reading to `each`, until it is the last one.
+///
+/// # Errors
+/// Where the service does not know it, or gives no answer at first or later for two minutes.
+pub fn watch(
+    service: &Service,
+    watched: &Watched<'_>,
+    each: &mut dyn FnMut(&Value) -> Result<(), CliError>,
+) -> Result<Value, CliError> {
+    announce_on_interrupt(&watched.doing, &watched.on_interrupt)?;
     let mut pause = FIRST_PAUSE;
     let mut last_answer: Option<Instant> = None;
     let mut is_told = false;
     loop {
-        let call = Call::get(format!("follow execution `{id}`"), &["executions", id]);
-        let reading = service.call(call).and_then(|execution| each(&execution).map(|()| execution));
+        let call = Call::get(&watched.doing, watched.path);
+        let reading = service.call(call).and_then(|record| each(&record).map(|()| record));
         match reading {
-            Ok(execution) if is_ended(&execution) => return Ok(execution),
+            Ok(record) if (watched.is_ended)(&record) => return Ok(record),
             Ok(_) => (last_answer, is_told) = (Some(Instant::now()), false),
             // It was there, so it may be starting again.
             Err(error) if error.is_passing() && last_answer.is_some_and(|last| last.elapsed() < PATIENCE) => {
@@ -100,7 +135,7 @@ pub fn follow(
                     is_told = true;
                 }
             }
-            Err(error) => return Err(error.advising(&how_to_go_on(service, id))),
+            Err(error) => return Err(error.advising(&watched.advice)),
         }
         thread::sleep(pause);
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
@@ -141,22 +176,17 @@ fn how_to_go_on(service: &Service, id: &str) -> String {
     format!("the execution goes on; follow it with `{}`", tail(service, id))
 }
 
-/// Makes Ctrl-C say that the execution goes on, and end the process.
-fn announce_on_interrupt(service: &Service, id: &str) -> Result<(), CliError> {
-    let doing = format!("follow execution `{id}`");
+/// Makes Ctrl-C say that what is watched goes on, and end the process.
+fn announce_on_interrupt(doing: &str, what_goes_on: &str) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| CliError::from_error(&doing, &error))?;
+        .map_err(|error| CliError::from_error(doing, &error))?;
     let mut interrupts = {
         let _entered = runtime.enter();
-        signal(SignalKind::interrupt()).map_err(|error| CliError::from_error(&doing, &error))?
+        signal(SignalKind::interrupt()).map_err(|error| CliError::from_error(doing, &error))?
     };
-    let message = format!(
-        "\nlifeboat: no longer waiting; {}, cancel it with `lifeboat execution cancel {id}{}`",
-        how_to_go_on(service, id),
-        service.tenant_flag()
-    );
+    let message = format!("\nlifeboat: no longer waiting; {what_goes_on}");
     thread::spawn(move || {
         runtime.block_on(interrupts.recv());
         note(&message);

@@ -13,6 +13,7 @@
 //! result exactly one JSON document. **Invariant:** commands against a running
 //! service know its API and none of its parts.
 
+mod chart;
 pub(crate) mod connection;
 pub(crate) mod download;
 mod error;
@@ -85,6 +86,8 @@ pub enum Command {
     Rollback(snapshot::RollbackArgs),
     /// Work with flows: what their steps keep, its history, and captures of it
     Flow(flow::FlowArgs),
+    /// See the charts of metrics, and take pictures of them
+    Chart(chart::ChartArgs),
     /// Follow and cancel jobs
     Execution(execution::ExecutionArgs),
     /// Manage who may log in
@@ -151,6 +154,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Snapshot(args) => snapshot::run(args),
         Command::Rollback(args) => snapshot::rollback(args),
         Command::Flow(args) => flow::run(args),
+        Command::Chart(args) => chart::run(args),
         Command::Execution(args) => execution::run(args),
         Command::User(args) => user::run(args),
         Command::Token(args) => token::run(args),

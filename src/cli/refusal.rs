@@ -1,6 +1,6 @@
 //! What an answer that is not 2xx means: the kind of failure, the service's reason, and what to do.
 //!
-//! Reads the forms of all faces: Cloudify's, the service's own, and JSON:API.
+//! Reads the forms of all faces: Cloudify's, the service's own, JSON:API, and Librato's.
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -14,8 +14,8 @@ pub fn refusal(doing: &str, status: StatusCode, body: &[u8]) -> CliError {
     let messages = [&body["message"], &body["detail"], &first["detail"], &first["title"]];
     let message = messages.into_iter().find_map(Value::as_str);
     let code = body["error_code"].as_str().or_else(|| first["code"].as_str()).unwrap_or_default();
-    let reason = match message {
-        Some(message) => message.to_owned(),
+    let reason = match message.map(ToOwned::to_owned).or_else(|| librato_message(&body["errors"])) {
+        Some(message) => message,
         None => format!("the service answered {status} without a reason"),
     };
     let kind = match status {
@@ -37,6 +37,19 @@ pub fn refusal(doing: &str, status: StatusCode, body: &[u8]) -> CliError {
         }
         _ => error,
     }
+}
+
+/// The reasons in Librato's form: by parameter, or of the request or the service as a whole.
+fn librato_message(errors: &Value) -> Option<String> {
+    let texts = |list: &Value| -> Vec<String> {
+        list.as_array().into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned).collect()
+    };
+    let mut reasons = Vec::new();
+    for (name, list) in errors["params"].as_object().into_iter().flatten() {
+        reasons.extend(texts(list).into_iter().map(|reason| format!("`{name}` {reason}")));
+    }
+    reasons.extend(["request", "system"].iter().flat_map(|name| texts(&errors[name])));
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 #[cfg(test)]
@@ -73,5 +86,19 @@ mod tests {
             error.to_string().contains("execution list") && !error.to_string().contains("--queue"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_refusal_of_a_call_of_charts_names_the_parameter() {
+        let body = br#"{"errors":{"params":{"duration":["is not an integer"],"look":["is not one of light, dark"]}}}"#;
+        let error = refusal("draw chart `1`", StatusCode::BAD_REQUEST, body);
+        let expected = "draw chart `1`: `duration` is not an integer; `look` is not one of light, dark";
+        assert_eq!(error.to_string(), expected);
+        let body = br#"{"errors":{"request":["there is no chart `9`"]}}"#;
+        let error = refusal("draw chart `9`", StatusCode::NOT_FOUND, body);
+        assert_eq!(error.to_string(), "draw chart `9`: there is no chart `9`");
+        assert_eq!(error.kind.exit_code(), 4);
+        let error = refusal("draw chart `9`", StatusCode::NOT_FOUND, br#"{"errors":{}}"#);
+        assert!(error.to_string().contains("404"), "{error}");
     }
 }

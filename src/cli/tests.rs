@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Cli;
+use super::chart::picture;
 use super::connection::{Call, ConnectionArgs, Paging, Service};
 use super::download::download;
 use super::error::FailureKind;
@@ -57,6 +58,14 @@ fn what_the_help_shows_is_understood() {
         "lifeboat flow compare c --with d",
         "lifeboat flow restore f --capture c --yes",
         "lifeboat flow restore f --snapshot nightly --force --wait --yes",
+        "lifeboat chart list --json",
+        "lifeboat chart snapshot 1",
+        "lifeboat chart snapshot 1 --duration 600 --end-time 2026-02-20T01:18:46Z --type bignumber --source web* --token t",
+        "lifeboat chart snapshot 1000 --width 800 --height 300 --scale 2 --look dark --output f.png --force",
+        "lifeboat chart show 3",
+        "lifeboat chart show 3 -o f.svg",
+        "lifeboat chart snapshots --tenant t",
+        "lifeboat chart delete 3",
         "lifeboat execution list --status started --status queued --workflow create_snapshot --deployment d",
         "lifeboat execution cancel e --kill",
         "lifeboat execution tail e --events-only",
@@ -90,6 +99,15 @@ fn what_cannot_be_meant_is_refused() {
         "lifeboat flow restore f --capture c --snapshot nightly",
         "lifeboat flow restore f --capture c --wait",
         "lifeboat flow restore f --capture c --force",
+        "lifeboat chart",
+        "lifeboat chart snapshot",
+        "lifeboat chart snapshot cpu",
+        "lifeboat chart snapshot -1",
+        "lifeboat chart snapshot 1 --look loud",
+        "lifeboat chart snapshot 1 --type pie",
+        "lifeboat chart snapshot 1 --duration long",
+        "lifeboat chart snapshot 1 --force",
+        "lifeboat chart show ..",
         "lifeboat execution cancel e --force --kill",
         "lifeboat user create a --role king",
         "lifeboat user create a --password-stdin --new-password-file f",
@@ -257,6 +275,36 @@ fn a_file_that_is_there_is_replaced_only_by_force() {
     assert_eq!(std::fs::read(&target).unwrap(), b"mine");
     download(&service, "a", &target, true).unwrap();
     assert_eq!(std::fs::read(&target).unwrap(), archive().0);
+}
+
+#[test]
+fn a_picture_is_saved_whole_or_not_at_all() {
+    let picture = [b"\x89PNG\r\n\x1a\n".to_vec(), vec![7; 1000]].concat();
+    // The address names another host: the picture comes from the service that was called.
+    let record =
+        json!({ "href": "http://elsewhere/v1/snapshots/3", "image_href": "http://elsewhere/images/k-3.png" });
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("a.png");
+    for (body, sent) in [(picture.clone(), 500), (b"<html>".to_vec(), 6)] {
+        let service = pretend(move |_| Answer { sent, ..Answer::bytes(200, body.clone()) });
+        assert!(picture::save(&service, &record, &target, false).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{sent}");
+    }
+    std::fs::write(folder.path().join("a.png.part"), vec![1; 5000]).unwrap();
+    let sent = picture.clone();
+    let service = pretend(move |request| {
+        assert_eq!(request.line, "GET /images/k-3.png HTTP/1.1");
+        Answer::bytes(200, sent.clone())
+    });
+    picture::save(&service, &record, &target, false).unwrap();
+    assert_eq!(std::fs::read(&target).unwrap(), picture);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let error = picture::save(&service, &record, &target, false).unwrap_err();
+    assert!(error.to_string().contains("--force"), "{error}");
+    picture::save(&service, &record, &target, true).unwrap();
+    let waiting = json!({ "href": "http://elsewhere/v1/snapshots/3", "image_href": null });
+    let error = picture::save(&service, &waiting, &target, true).unwrap_err();
+    assert_eq!(error.to_string(), "save the picture of chart snapshot `3`: it is not drawn");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! An unknown key of the file or of a variable with `__`, or a value that can't be used, stops the start with a
 //! message that names it.
 
+mod charts;
 mod flows;
 mod network;
 
@@ -13,6 +14,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use charts::{ChartsSettings, MetricsSettings};
 pub use flows::{AmqpSettings, FlowsSettings, SecretUri};
 pub use network::Network;
 
@@ -65,6 +67,10 @@ pub struct Config {
     pub flows: FlowsSettings,
     /// The broker to which runtimes publish what components emit.
     pub amqp: AmqpSettings,
+    /// Measurements.
+    pub metrics: MetricsSettings,
+    /// Charts and their snapshots.
+    pub charts: ChartsSettings,
     /// The log.
     pub log: Log,
 }
@@ -79,6 +85,8 @@ pub struct Server {
     pub workers: usize,
     /// How long running jobs may take to finish after SIGTERM, in seconds.
     pub shutdown_seconds: u64,
+    /// The address under which callers reach the service, for links; without it, the host of the request.
+    pub public_url: Option<String>,
 }
 
 /// The manager that is kept.
@@ -174,6 +182,8 @@ impl Default for Config {
             archive: ArchiveSettings::default(),
             flows: FlowsSettings::default(),
             amqp: AmqpSettings::default(),
+            metrics: MetricsSettings::default(),
+            charts: ChartsSettings::default(),
             log: Log::default(),
         }
     }
@@ -185,6 +195,7 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             workers: std::thread::available_parallelism().map_or(2, usize::from).max(2),
             shutdown_seconds: 20,
+            public_url: None,
         }
     }
 }
@@ -285,8 +296,14 @@ impl Config {
         if self.archive.compression_threads == 0 {
             return bad("archive.compression_threads", "0".to_owned(), "at least one thread has to compress");
         }
+        if let Some(url) = &self.server.public_url
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            return bad("server.public_url", url.clone(), "write it like `https://lifeboat.example.org`");
+        }
         self.flows.check()?;
         self.amqp.check()?;
+        self.metrics.check()?;
         for recipient in &self.encryption.recipients {
             if let Err(error) = recipient.parse::<crate::archive::Recipient>() {
                 return bad("encryption.recipients", recipient.clone(), &error.to_string());
@@ -340,6 +357,8 @@ mod tests {
             ("[encryption]\nrecipients = [\"age1nonsense\"]", "age1nonsense"),
             ("[flows]\nhistory_entries = 0", "flows.history_entries"),
             ("[flows]\nmax_snapshot_bytes = 99999999", "flows.max_snapshot_bytes"),
+            ("[metrics]\nraw_days = 90", "metrics.minute_days"),
+            ("[server]\npublic_url = \"ftp://h\"", "server.public_url"),
             ("[amqp]\nqueue = \"\"", "amqp.queue"),
             ("[amqp]\nuri = \"http://h\"", "amqp.uri"),
         ] {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::database::{Database, DatabaseError};
-use crate::model::{CancelMode, Execution, ExecutionId, ExecutionStatus, Timestamp};
+use crate::model::{CancelMode, Execution, ExecutionId, ExecutionStatus, Timestamp, Workflow};
 
 use super::cancel::CancelToken;
 use super::job::{Job, JobError, JobResult};
@@ -119,6 +119,11 @@ impl Engine {
             let inner = Arc::clone(&self.inner);
             database.write_blocking(move |tx| {
                 for execution in table::interrupted(tx, inner.boot)? {
+                    // Drawing changes nothing but its own record: it is simply done again.
+                    if execution.workflow == Workflow::RenderChart && execution.status == ExecutionStatus::Started {
+                        table::wait_again(tx, execution.id)?;
+                        continue;
+                    }
                     close(tx, &*inner.worker, &execution, ExecutionStatus::Failed, LEFT_RUNNING, None)?;
                     tracing::warn!(execution.id = %execution.id, "closed execution `{}` of an earlier boot as failed", execution.id);
                 }

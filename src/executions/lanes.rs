@@ -1,13 +1,15 @@
 //! Who may run beside whom: the one place where it is decided.
 //!
 //! A restore and a rollback run alone. Creates, captures and restores of one flow run beside each other and beside
-//! everything but those; creates that pause flows run one after the other, so that none starts what the other has
+//! everything but those, and so does the drawing of charts, a few at a time; creates that pause flows run one after the other, so that none starts what the other has
 //! stopped. Executions of one deployment run one after the other.
 
 use crate::model::{Execution, ExecutionStatus, Workflow};
 
 /// How many executions of deployments run beside each other at the most (Cloudify's `max_concurrent_workflows`).
 const DEPLOYMENT_EXECUTIONS: usize = 20;
+/// How many charts are drawn beside each other at the most.
+const RENDERS: usize = 2;
 
 /// Whether `candidate` may start now, beside those that run and before those that wait and are older.
 pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &[Execution]) -> bool {
@@ -27,6 +29,10 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
             !meets_pause && (candidate.status != ExecutionStatus::Queued || running.is_empty())
         }
         Workflow::RestoreFlow | Workflow::CaptureFlow => true,
+        Workflow::RenderChart => {
+            let renders = running.iter().filter(|execution| execution.workflow == Workflow::RenderChart);
+            renders.count() < RENDERS
+        }
         Workflow::RestoreSnapshot | Workflow::Rollback => running.is_empty(),
         Workflow::UploadBlueprint
         | Workflow::CreateDeploymentEnvironment
@@ -54,6 +60,8 @@ pub fn conflicts<'a>(workflow: &Workflow, queue: bool, open: &'a [Execution]) ->
     open.iter()
         .filter(|other| match workflow {
             // Who asks for the queue wants to wait for whatever is active, not only for what forbids the start.
+            // Pictures count as nothing active: who has to wait for them does so by itself.
+            _ if other.workflow == Workflow::RenderChart => false,
             Workflow::CreateSnapshot if queue => other.status.is_active(),
             Workflow::CreateSnapshot | Workflow::RestoreFlow | Workflow::CaptureFlow => {
                 other.workflow.is_exclusive() && other.status.is_active()
@@ -63,6 +71,7 @@ pub fn conflicts<'a>(workflow: &Workflow, queue: bool, open: &'a [Execution]) ->
                 other.status.is_active() && other.workflow != Workflow::UploadBlueprint
             }
             Workflow::UploadBlueprint
+            | Workflow::RenderChart
             | Workflow::CreateDeploymentEnvironment
             | Workflow::DeleteDeploymentEnvironment
             | Workflow::Deployment(_) => false,

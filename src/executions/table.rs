@@ -204,6 +204,35 @@ pub fn find(connection: &Connection, id: ExecutionId) -> Result<Option<Execution
         .optional()?)
 }
 
+/// The execution with this number in this database and how much of it is done, 0 to 100; or none.
+///
+/// # Errors
+/// The database's own.
+pub fn find_numbered(
+    connection: &Connection,
+    number: i64,
+) -> Result<Option<(Execution, f64)>, DatabaseError> {
+    let sql = format!(
+        "SELECT {DECIDING}, CASE WHEN total_operations > 0 THEN min(100.0, 100.0 * finished_operations / total_operations)
+         WHEN total_bytes > 0 THEN min(100.0, 100.0 * done_bytes / total_bytes) ELSE 0.0 END FROM executions WHERE number = ?"
+    );
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row([number], |row| Ok((from_row(row)?, row.get(13)?)))
+        .optional()?)
+}
+
+/// Puts an execution that ran back among those that wait, because it can be done again from its start.
+///
+/// # Errors
+/// The database's own.
+pub fn wait_again(connection: &Connection, id: ExecutionId) -> Result<(), DatabaseError> {
+    connection
+        .prepare_cached("UPDATE executions SET status = 'pending', started_at = NULL, boot = NULL WHERE id = ? AND ended_at IS NULL")?
+        .execute([id.to_string()])?;
+    Ok(())
+}
+
 /// The executions that have not ended, oldest first.
 ///
 /// # Errors

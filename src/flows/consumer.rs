@@ -23,7 +23,7 @@ use crate::records::DeadLetter;
 
 use super::dead_letters::KEPT_BODY_BYTES;
 use super::emits::{BATCH, Bearer};
-use super::{DeadLetterReason, Emit, EmitKind, FlowError, Flows, JsonText};
+use super::{DeadLetterReason, Emit, EmitKind, FlowError, Flows, JsonText, Via};
 
 /// The pause before the second try to connect; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -219,6 +219,8 @@ async fn apply(
             return Ok(false);
         }
     };
+    let written = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
+    flows.inner.meters.emits(Via::Amqp.as_str(), written);
     let mut outcomes = outcomes.into_iter();
     let letters: Vec<DeadLetter> = messages
         .iter()

@@ -109,6 +109,8 @@ pub(super) async fn run(flows: Flows, mut waiting: mpsc::Receiver<Waiting>) {
             taken.drain(..).map(|waiting| (waiting.emit, waiting.answer)).unzip();
         match flows.apply(emits).await {
             Ok(outcomes) => {
+                let written = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
+                flows.inner.meters.emits(Via::Api.as_str(), written);
                 for (answer, outcome) in answers.into_iter().zip(outcomes) {
                     // Who has hung up does not wait for it; it is written all the same.
                     let _ = answer.send(outcome);

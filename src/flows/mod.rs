@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::charts::Meters;
 use crate::executions::Engine;
 use crate::manager::Manager;
 use crate::records::Records;
@@ -73,6 +74,7 @@ struct Inner {
     manager: Manager,
     records: Records,
     engine: Engine,
+    meters: Arc<Meters>,
     settings: FlowSettings,
     emits: mpsc::Sender<emits::Waiting>,
     waiting: std::sync::Mutex<Option<mpsc::Receiver<emits::Waiting>>>,
@@ -81,12 +83,20 @@ struct Inner {
 
 impl Flows {
     /// The flows of a service with these parts. Emits are applied once [`Flows::run`] runs.
-    pub fn new(manager: Manager, records: Records, engine: Engine, settings: FlowSettings) -> Self {
+    pub fn new(
+        manager: Manager,
+        records: Records,
+        engine: Engine,
+        meters: Arc<Meters>,
+        settings: FlowSettings,
+    ) -> Self {
         let (emits, waiting) = mpsc::channel(emits::BATCH);
         let state = if settings.amqp.is_some() { ConsumerState::Disconnected } else { ConsumerState::Off };
         let waiting = std::sync::Mutex::new(Some(waiting));
         let consumer = watch::Sender::new(state);
-        Self { inner: Arc::new(Inner { manager, records, engine, settings, emits, waiting, consumer }) }
+        Self {
+            inner: Arc::new(Inner { manager, records, engine, meters, settings, emits, waiting, consumer }),
+        }
     }
 
     /// Applies what runtimes emit, by HTTP for as long as it is polled and by AMQP until `stop` is true. A second call

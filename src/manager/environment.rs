@@ -74,6 +74,7 @@ fn progress(finished_operations: u64) -> Progress {
 pub(super) fn told(error: ManagerError) -> JobError {
     match &error {
         ManagerError::Database(_)
+        | ManagerError::Metrics(_)
         | ManagerError::Generation(_)
         | ManagerError::Vault(_)
         | ManagerError::Io(_) => JobError::internal("the embedded manager failed", &error),

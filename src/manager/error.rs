@@ -1,5 +1,6 @@
 //! Why the embedded manager refused or failed. The messages are Cloudify's where it has the case.
 
+use crate::charts::store::StoreError;
 use crate::database::{DatabaseError, ListError};
 use crate::model::IdError;
 
@@ -51,6 +52,8 @@ pub enum ManagerError {
     Database(#[from] DatabaseError),
     #[error("failed to use the manager's generations")]
     Generation(#[from] GenerationError),
+    #[error("failed to use the manager's measurements")]
+    Metrics(#[from] StoreError),
     #[error("failed to use a value sealed at rest")]
     Vault(#[from] VaultError),
     #[error("failed to read or write a file of the manager")]

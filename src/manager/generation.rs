@@ -8,12 +8,15 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::charts::store::{MetricsStore, StoreError};
 use crate::database::{Database, DatabaseError};
 
 use super::schema;
 
 /// The link that names the live generation.
 const CURRENT: &str = "current";
+/// The file of measurements in a generation's folder.
+const METRICS: &str = "metrics.db";
 
 /// Why a generation can't be opened or put in place.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +25,8 @@ pub enum GenerationError {
     Io(#[from] io::Error),
     #[error("failed to open the tables of generation {number}")]
     Open { number: u64, source: DatabaseError },
+    #[error("failed to open the measurements of generation {number}")]
+    OpenMetrics { number: u64, source: StoreError },
     #[error("`{0}` does not name a generation")]
     Name(PathBuf),
 }
@@ -33,6 +38,8 @@ pub struct Generation {
     pub number: u64,
     /// Its tables.
     pub database: Database,
+    /// Its measurements.
+    pub metrics: MetricsStore,
 }
 
 /// The folder that holds the generations.
@@ -91,6 +98,18 @@ impl Generations {
         self.load(number)
     }
 
+    /// As [`Generations::create`], with the measurements of another generation. Nobody may write those meanwhile.
+    ///
+    /// # Errors
+    /// The file system's and the database's own.
+    pub fn create_beside(&self, other: &Generation) -> Result<Generation, GenerationError> {
+        let number = self.all()?.last().map_or(1, |last| last + 1);
+        fs::DirBuilder::new().mode(0o700).create(self.path(number))?;
+        let failed = |source| GenerationError::OpenMetrics { number, source };
+        other.metrics.copy_blocking(&self.path(number).join(METRICS)).map_err(failed)?;
+        self.load(number)
+    }
+
     /// Opens the tables of a generation.
     ///
     /// # Errors
@@ -99,7 +118,9 @@ impl Generations {
         let path = self.path(number).join("manager.db");
         let database = Database::open(&path, &schema::migrations())
             .map_err(|source| GenerationError::Open { number, source })?;
-        Ok(Generation { number, database })
+        let metrics = MetricsStore::open(&self.path(number).join(METRICS))
+            .map_err(|source| GenerationError::OpenMetrics { number, source })?;
+        Ok(Generation { number, database, metrics })
     }
 
     /// Makes what a generation's folder holds durable: every file, and the folders.

@@ -11,7 +11,7 @@ use super::ManagerError;
 use super::tenants::tenant_names;
 
 /// The kinds that are counted, each with what gives a row with a `tenant_name` for one entity.
-const KINDS: [(&str, &str); 11] = [
+const KINDS: [(&str, &str); 13] = [
     ("blueprints", "blueprints"),
     ("deployments", "deployments"),
     ("nodes", "nodes"),
@@ -23,9 +23,12 @@ const KINDS: [(&str, &str); 11] = [
     ("flows", "flows"),
     ("step_snapshots", "step_snapshots JOIN flows ON flows.id = step_snapshots.flow_id"),
     ("captures", "captures"),
+    ("spaces", "spaces"),
+    ("charts", "charts JOIN spaces ON spaces.id = charts.space_id"),
 ];
 /// The kinds of which a clean manager has none.
-const MADE: [&str; 7] = ["blueprints", "deployments", "plugins", "secrets", "agents", "flows", "captures"];
+const MADE: [&str; 8] =
+    ["blueprints", "deployments", "plugins", "secrets", "agents", "flows", "captures", "spaces"];
 
 /// Entities by kind, of one tenant or of all.
 pub type Counts = BTreeMap<String, u64>;
@@ -82,7 +85,7 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// Whether nobody has made anything: no blueprint, deployment, plugin, secret, agent, flow or capture, and no tenant but
+    /// Whether nobody has made anything: no blueprint, deployment, plugin, secret, agent, flow, capture or space, and no tenant but
     /// `default_tenant`.
     pub fn is_clean(&self) -> bool {
         self.made().is_empty()

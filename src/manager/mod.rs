@@ -31,6 +31,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use rusqlite::{Connection, Transaction};
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+
+use crate::charts::store::MetricsStore;
 
 use crate::database::DatabaseError;
 use crate::model::{BlobId, TenantName, Timestamp};
@@ -65,6 +68,21 @@ struct Inner {
     blobs: Blobs,
     vault: Arc<Vault>,
     closed: AtomicBool,
+    /// Held by who writes measurements, which have a file of their own.
+    metrics_gate: Arc<RwLock<()>>,
+}
+
+/// Lets measurements be written as long as it lives: a restore waits for it.
+pub struct MetricsGuard {
+    store: MetricsStore,
+    _gate: OwnedRwLockReadGuard<()>,
+}
+
+impl MetricsGuard {
+    /// The store of the live state.
+    pub fn store(&self) -> &MetricsStore {
+        &self.store
+    }
 }
 
 impl Manager {
@@ -91,6 +109,7 @@ impl Manager {
                 blobs,
                 vault,
                 closed: AtomicBool::new(false),
+                metrics_gate: Arc::default(),
             }),
         })
     }
@@ -227,7 +246,21 @@ impl Manager {
     /// The database's own.
     pub fn close_blocking(&self) -> Result<(), ManagerError> {
         self.inner.closed.store(true, Ordering::SeqCst);
+        drop(self.inner.metrics_gate.blocking_write());
         self.current().database.write_blocking(|_| Ok::<(), ManagerError>(()))
+    }
+
+    /// The way to write measurements of the live state.
+    ///
+    /// # Errors
+    /// [`ManagerError::Maintenance`] while a restore keeps writers out.
+    pub async fn enter_metrics(&self) -> Result<MetricsGuard, ManagerError> {
+        let gate = Arc::clone(&self.inner.metrics_gate).read_owned().await;
+        // Read behind the gate: who closes waits there for those who have passed.
+        if self.is_closed() {
+            return Err(ManagerError::Maintenance);
+        }
+        Ok(MetricsGuard { store: self.current().metrics.clone(), _gate: gate })
     }
 
     /// Lets writers in again.

@@ -4,11 +4,12 @@
 
 use refinery::{Migration, Runner};
 
+use crate::charts::SCHEMA_V3 as CHARTS_V3;
 use crate::executions::table::SCHEMA_V1 as EXECUTIONS_V1;
 use crate::flows::SCHEMA_V2 as FLOWS_V2;
 
 /// The version of these tables, written into an archive's metadata and compared at restore.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 const V1: &str = "
 CREATE TABLE tenants (
@@ -183,7 +184,7 @@ CREATE TABLE agents (
 /// The migrations of manager.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
-    let migrations = [("V1__manager", v1.as_str()), ("V2__flows", FLOWS_V2)];
+    let migrations = [("V1__manager", v1.as_str()), ("V2__flows", FLOWS_V2), ("V3__charts", CHARTS_V3)];
     Runner::new(
         &migrations.map(|(name, sql)| {
             Migration::unapplied(name, sql).expect("the migrations' names are well formed")

@@ -7,7 +7,7 @@ use crate::model::{TenantName, Timestamp};
 use super::{Manager, ManagerError};
 
 /// The tables whose rows belong to a tenant, with the word for one of their entities.
-pub(super) const OWNED: [(&str, &str); 7] = [
+pub(super) const OWNED: [(&str, &str); 8] = [
     ("blueprints", "blueprints"),
     ("deployments", "deployments"),
     ("plugins", "plugins"),
@@ -15,6 +15,7 @@ pub(super) const OWNED: [(&str, &str); 7] = [
     ("agents", "agents"),
     ("flows", "flows"),
     ("captures", "captures of flows"),
+    ("spaces", "spaces of charts"),
 ];
 
 /// The names of all tenants of a state, in their order.
@@ -65,6 +66,10 @@ impl Manager {
     /// [`ManagerError::NotFound`]; [`ManagerError::IllegalAction`] for `default_tenant`, and while it owns entities.
     pub async fn delete_tenant(&self, name: &str) -> Result<(), ManagerError> {
         let name = name.to_owned();
+        let measured = &self.current().metrics;
+        let tenant = TenantName::trusted(name.clone());
+        let has_metrics = measured.metrics(tenant.clone(), None, 0, 1, false).await?.total > 0;
+        let has_annotations = !measured.annotation_streams(tenant, None).await?.is_empty();
         self.write(move |tx| {
             if name == TenantName::DEFAULT {
                 return Err(ManagerError::IllegalAction(format!(
@@ -80,6 +85,13 @@ impl Manager {
             for (table, noun) in OWNED {
                 let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE tenant_name = ?)");
                 if tx.query_row(&sql, [&name], |row| row.get(0))? {
+                    return Err(ManagerError::IllegalAction(format!(
+                        "Can't delete tenant `{name}` with existing resources; it still has {noun}"
+                    )));
+                }
+            }
+            for (is_there, noun) in [(has_metrics, "metrics"), (has_annotations, "annotations")] {
+                if is_there {
                     return Err(ManagerError::IllegalAction(format!(
                         "Can't delete tenant `{name}` with existing resources; it still has {noun}"
                     )));

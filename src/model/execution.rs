@@ -134,6 +134,8 @@ pub enum Workflow {
     RestoreFlow,
     /// Keeps the snapshots of a flow's steps as one set.
     CaptureFlow,
+    /// Draws a chart.
+    RenderChart,
     /// Reads a blueprint that was uploaded.
     UploadBlueprint,
     /// Makes a deployment's nodes and node instances.
@@ -153,6 +155,7 @@ impl Workflow {
             Self::Rollback => "rollback",
             Self::RestoreFlow => "restore_flow",
             Self::CaptureFlow => "capture_flow",
+            Self::RenderChart => "render_chart",
             Self::UploadBlueprint => "upload_blueprint",
             Self::CreateDeploymentEnvironment => "create_deployment_environment",
             Self::DeleteDeploymentEnvironment => "delete_deployment_environment",
@@ -170,6 +173,7 @@ impl Workflow {
                 | Self::Rollback
                 | Self::RestoreFlow
                 | Self::CaptureFlow
+                | Self::RenderChart
                 | Self::UploadBlueprint,
                 true,
             ) => Self::Deployment(text.to_owned()),
@@ -184,6 +188,7 @@ impl Workflow {
             "rollback" => Self::Rollback,
             "restore_flow" => Self::RestoreFlow,
             "capture_flow" => Self::CaptureFlow,
+            "render_chart" => Self::RenderChart,
             "upload_blueprint" => Self::UploadBlueprint,
             "create_deployment_environment" => Self::CreateDeploymentEnvironment,
             "delete_deployment_environment" => Self::DeleteDeploymentEnvironment,
@@ -206,6 +211,7 @@ impl Workflow {
                 | Self::Rollback
                 | Self::RestoreFlow
                 | Self::CaptureFlow
+                | Self::RenderChart
         )
     }
 
@@ -296,6 +302,7 @@ mod tests {
             "rollback",
             "restore_flow",
             "capture_flow",
+            "render_chart",
             "upload_blueprint",
             "install",
             "my_workflow",

@@ -54,6 +54,7 @@ impl Inventory {
         let mut names = BTreeMap::new();
         let mut secrets = BTreeMap::new();
         let (mut flows, mut snapshots) = (BTreeMap::new(), BTreeMap::new());
+        let (mut charts, mut metrics) = (BTreeMap::new(), BTreeMap::new());
         for tenant in &tenants {
             let tenant = field(tenant, "name");
             let api = host.api(&tenant)?;
@@ -62,12 +63,15 @@ impl Inventory {
             }
             secrets.extend(read_secrets(&api, &tenant)?);
             read_flows(&api, &tenant, &mut flows, &mut snapshots)?;
+            read_charts(&api, &tenant, &mut charts, &mut metrics)?;
             names.insert(tenant.clone(), Value::from(tenant));
         }
         kinds.insert(0, ("tenants", names));
         kinds.push(("secrets", secrets));
         kinds.push(("flows", flows));
         kinds.push(("step snapshots", snapshots));
+        kinds.push(("charts", charts));
+        kinds.push(("metrics", metrics));
         Ok(Self { kinds })
     }
 
@@ -158,6 +162,39 @@ fn read_flows(
             snapshots.insert(format!("{tenant}/{id}/{}", field(&snapshot, "id")), snapshot);
         }
         flows.insert(format!("{tenant}/{id}"), flow);
+    }
+    Ok(())
+}
+
+/// Adds the charts of a tenant's spaces, and its metrics with what was measured in a day, both of which are few. What
+/// the service ships and measures of itself is left out.
+fn read_charts(
+    api: &Service,
+    tenant: &str,
+    charts: &mut BTreeMap<String, Value>,
+    metrics: &mut BTreeMap<String, Value>,
+) -> Result<(), CliError> {
+    let list = |mut document: Value, of: &str| match document[of].take() {
+        Value::Array(items) => items,
+        _ => Vec::new(),
+    };
+    let spaces = list(api.call(Call::get("list the spaces", &["v1", "spaces"]))?, "spaces");
+    for space in spaces.iter().filter(|space| field(space, "name") != "Manager") {
+        let path = ["v1", "spaces", &space["id"].to_string(), "charts"];
+        let found = api.call(Call::get("list the charts of a space", &path))?;
+        for chart in found.as_array().into_iter().flatten() {
+            let name = format!("{tenant}/{}/{}", field(space, "name"), field(chart, "name"));
+            charts.insert(name, chart.clone());
+        }
+    }
+    for metric in list(api.call(Call::get("list the metrics", &["v1", "metrics"]))?, "metrics") {
+        let name = field(&metric, "name");
+        if name.starts_with("manager.") {
+            continue;
+        }
+        let call = Call::get(format!("get metric `{name}`"), &["v1", "metrics", &name]);
+        let whole = api.call(call.query("duration", "86400").query("resolution", "60"))?;
+        metrics.insert(format!("{tenant}/{name}"), whole);
     }
     Ok(())
 }

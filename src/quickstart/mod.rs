@@ -137,7 +137,8 @@ impl Tour {
 
     fn create(&self, api: &Service) -> Result<Option<u64>, CliError> {
         let doing = format!("create snapshot `{SNAPSHOT}`");
-        let call = Call::new(Method::PUT, &doing, &["snapshots", SNAPSHOT]).body(json!({}));
+        let body = json!({ "include_metrics": true });
+        let call = Call::new(Method::PUT, &doing, &["snapshots", SNAPSHOT]).body(body);
         let execution = api.call(call)?;
         let label = format!("creating `{SNAPSHOT}`");
         follow(api, &field(&execution, "id"), &doing, Some(&label), &self.interrupts)?;

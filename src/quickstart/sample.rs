@@ -13,7 +13,7 @@ use crate::access::random_password;
 use crate::cli::CliError;
 use crate::cli::connection::{Call, Paging, Service};
 use crate::cli::output::field;
-use crate::model::TenantName;
+use crate::model::{TenantName, Timestamp};
 
 use super::host::Host;
 use super::{follow, interrupts::Interrupts};
@@ -49,6 +49,7 @@ pub(super) fn fill(host: &Host, interrupts: &Interrupts) -> Result<(), CliError>
         }
     }
     add_flow(&default)?;
+    add_chart(&default)?;
     install(&default, interrupts)
 }
 
@@ -81,6 +82,27 @@ fn add_flow(api: &Service) -> Result<(), CliError> {
         let path = ["v2", "flows", id.as_str(), "snapshots", step, "emit"];
         post(api, format!("emit the snapshot of step `{step}`"), &path, snapshot)?;
     }
+    Ok(())
+}
+
+/// A metric of the last hour, and a chart of it.
+fn add_chart(api: &Service) -> Result<(), CliError> {
+    let now = Timestamp::now().moment().timestamp();
+    let measurements: Vec<Value> = (0..60)
+        .map(|minute| {
+            let orders = 40 + minute * 7 % 23;
+            let time = now - 60 * (60 - minute);
+            json!({ "name": "shop.orders", "source": "north", "measure_time": time, "value": orders })
+        })
+        .collect();
+    post(api, "submit measurements".into(), &["v1", "metrics"], json!({ "gauges": measurements }))?;
+    let space = post(api, "create a space".into(), &["v1", "spaces"], json!({ "name": "Shop" }))?;
+    let chart = json!({
+        "name": "Orders per minute",
+        "type": "line",
+        "streams": [{ "metric": "shop.orders", "source": "*", "units_long": "orders" }],
+    });
+    post(api, "create a chart".into(), &["v1", "spaces", &space["id"].to_string(), "charts"], chart)?;
     Ok(())
 }
 

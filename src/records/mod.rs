@@ -3,6 +3,7 @@
 //! Kept in records.db, which no restore touches. Knows no HTTP, no archive and nothing of the manager's tables.
 
 mod audit;
+mod chart_snapshots;
 mod dead_letters;
 mod journal;
 mod schema;
@@ -16,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::database::{Database, DatabaseError, ListError};
 
+pub use chart_snapshots::ChartSnapshotRecord;
 pub use dead_letters::{DeadLetter, DeadLetterPage};
 pub use journal::{Direction, Identity, Journal, JournalPhase, SourceEntry};
 pub use snapshots::{ArchiveFacts, SNAPSHOTS};

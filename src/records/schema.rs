@@ -99,10 +99,29 @@ CREATE TABLE dead_letter_counts (
 ) STRICT;
 ";
 
+const V3: &str = "
+CREATE TABLE chart_snapshots (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_name TEXT NOT NULL,
+    execution_id TEXT NOT NULL UNIQUE,
+    chart_id INTEGER NOT NULL,
+    request TEXT NOT NULL,
+    end_time INTEGER NOT NULL,
+    duration INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    image_key TEXT NOT NULL,
+    png_blob TEXT,
+    svg_blob TEXT
+) STRICT;
+CREATE INDEX chart_snapshots_by_tenant ON chart_snapshots(tenant_name, id);
+";
+
 /// The migrations of records.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
-    let migrations = [("V1__records", v1.as_str()), ("V2__dead_letters", V2)];
+    let migrations = [("V1__records", v1.as_str()), ("V2__dead_letters", V2), ("V3__chart_snapshots", V3)];
     Runner::new(
         &migrations.map(|(name, sql)| {
             Migration::unapplied(name, sql).expect("the migrations' names are well formed")

@@ -46,6 +46,12 @@ impl From<DatabaseError> for SourceError {
     }
 }
 
+impl From<crate::charts::store::StoreError> for SourceError {
+    fn from(error: crate::charts::store::StoreError) -> Self {
+        Self::State(Box::new(error))
+    }
+}
+
 impl From<JobError> for SourceError {
     fn from(error: JobError) -> Self {
         match error {
@@ -146,6 +152,8 @@ pub struct CollectOptions {
     pub include_events: bool,
     /// The history of step snapshots is taken.
     pub include_flow_history: bool,
+    /// Measurements since then, in seconds since 1970, are taken; none where nothing is said.
+    pub metrics_from: Option<i64>,
 }
 
 /// What a source did, for `report.json` and the execution.

@@ -20,9 +20,11 @@ use crate::sources::{CollectOptions, Collected, accounts};
 use super::SnapshotWorker;
 use super::carrier::{ArchiveSink, Watched};
 use super::flows::{PausedFlows, flow_counts};
+use super::render::metric_counts;
 
 /// What is asked for free beside the estimate: manifest, headers, padding.
 const SPARE_BYTES: u64 = 16 << 20;
+const SECONDS_PER_DAY: i64 = 24 * 3600;
 /// How many flows a report names at the most.
 const NAMED: usize = 100;
 
@@ -52,16 +54,19 @@ impl SnapshotWorker {
             true => Some(PausedFlows::pause(&self.manager, job, self.settings.pause_seconds)?),
             false => None,
         };
+        let options = options(execution);
         let cut = Embedded::new(self.manager.clone()).cut()?;
         let paused_count = paused.as_ref().map(|paused| paused.count);
         drop(paused);
         job.progress(Progress { phase: "collecting", ..Progress::default() });
-        let estimate = cut.estimate_bytes()?;
+        let window = -i64::from(self.settings.metrics_days) * SECONDS_PER_DAY;
+        let metrics_from = options.include_metrics.then(|| cut.at().plus_seconds(window));
+        let metrics_start = metrics_from.map(|from| from.moment().timestamp());
+        let estimate = cut.estimate_bytes(metrics_start)?;
         self.store.require_space(estimate.saturating_add(SPARE_BYTES))?;
         let mut partial = self.store.begin(job.boot())?;
         let spool = partial.path().parent().map(std::path::Path::to_owned);
 
-        let options = options(execution);
         let archive_id = Uuid::now_v7();
         let created_at = Timestamp::now();
         let writer_options = WriterOptions {
@@ -89,6 +94,7 @@ impl SnapshotWorker {
             include_logs: options.include_logs,
             include_events: options.include_events,
             include_flow_history: options.include_flow_history,
+            metrics_from: metrics_start,
         };
         let (records, ()) = self.records.database().cut_blocking(|_| Ok::<(), RecordsError>(()))?;
         let users = accounts::collect(&records, &mut sink)?;
@@ -103,7 +109,7 @@ impl SnapshotWorker {
                 state.fuzzy.len()
             ));
         }
-        let report = report(&state, &users, cut.at(), &options, paused_count);
+        let report = report(&state, &users, cut.at(), metrics_from, paused_count);
         let document = serde_json::to_vec_pretty(&report)
             .map_err(|error| JobError::internal("failed to write the report", &error))?;
         sink.writer.add_bytes("report.json", &document)?;
@@ -202,11 +208,18 @@ fn report(
     state: &Collected,
     users: &Collected,
     cut_at: Timestamp,
-    options: &ArchiveOptions,
+    metrics_from: Option<Timestamp>,
     paused: Option<u64>,
 ) -> Value {
     let fuzzy: Vec<&String> = state.fuzzy.iter().take(NAMED).collect();
-    let metrics = if options.include_metrics { "no metrics" } else { "not asked for" };
+    let metrics = match metrics_from {
+        Some(from) => json!({
+            "outcome": "done",
+            "counts": metric_counts(&state.counts),
+            "from": from,
+        }),
+        None => json!({ "outcome": "skipped", "reason": "not asked for" }),
+    };
     json!({
         "sources": {
             embedded::NAME: {
@@ -223,7 +236,7 @@ fn report(
                 "paused": paused,
             },
             "accounts": { "outcome": "done", "counts": users.counts },
-            "metrics": { "outcome": "skipped", "reason": metrics },
+            "metrics": metrics,
         },
     })
 }

@@ -5,6 +5,7 @@ mod create;
 mod environments;
 mod flows;
 mod recover;
+mod render;
 mod restore;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, Transaction};
 
 use crate::archive::{ArchiveError, Limits};
+use crate::charts::store::MetricsStore;
 use crate::database::DatabaseError;
 use crate::executions::{Job, JobError, JobResult, Worker};
 use crate::failpoints;
@@ -33,6 +35,8 @@ pub struct WorkerSettings {
     pub compression_threads: usize,
     /// How long a create waits for flows that it pauses and whose runtime reports, in seconds.
     pub pause_seconds: u64,
+    /// How far a snapshot with `include_metrics` reaches back, in days.
+    pub metrics_days: u32,
     /// How many entries of each step's history are kept.
     pub history_entries: u32,
     /// What an archive may make us do.
@@ -47,6 +51,8 @@ pub struct SnapshotWorker {
     manager: Manager,
     store: DiskStore,
     keys: std::sync::Arc<Keys>,
+    /// What the service measures of itself.
+    own_metrics: MetricsStore,
     settings: WorkerSettings,
 }
 
@@ -57,9 +63,10 @@ impl SnapshotWorker {
         manager: Manager,
         store: DiskStore,
         keys: std::sync::Arc<Keys>,
+        own_metrics: MetricsStore,
         settings: WorkerSettings,
     ) -> Self {
-        Self { records, manager, store, keys, settings }
+        Self { records, manager, store, keys, own_metrics, settings }
     }
 }
 
@@ -71,6 +78,7 @@ impl Worker for SnapshotWorker {
             Workflow::Rollback => self.rollback(job),
             Workflow::RestoreFlow => self.restore_flow(job),
             Workflow::CaptureFlow => self.capture_flow(job),
+            Workflow::RenderChart => self.render_chart(job),
             Workflow::UploadBlueprint => crate::manager::run_upload_blueprint(&self.manager, job),
             Workflow::CreateDeploymentEnvironment => {
                 crate::manager::run_create_deployment_environment(&self.manager, job)
@@ -92,6 +100,7 @@ impl Worker for SnapshotWorker {
         status: ExecutionStatus,
         error: &str,
     ) -> Result<(), DatabaseError> {
+        self.mark(tx, execution, status)?;
         if status == ExecutionStatus::Terminated {
             return Ok(());
         }
@@ -108,6 +117,7 @@ impl Worker for SnapshotWorker {
             | Workflow::Rollback
             | Workflow::RestoreFlow
             | Workflow::CaptureFlow
+            | Workflow::RenderChart
             | Workflow::CreateDeploymentEnvironment
             | Workflow::DeleteDeploymentEnvironment
             | Workflow::Deployment(_) => Ok(()),
@@ -179,6 +189,7 @@ impl From<ManagerError> for JobError {
     fn from(error: ManagerError) -> Self {
         match error {
             ManagerError::Database(_)
+            | ManagerError::Metrics(_)
             | ManagerError::Generation(_)
             | ManagerError::Vault(_)
             | ManagerError::Io(_) => Self::internal("failed to use the manager's state", &error),

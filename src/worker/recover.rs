@@ -47,7 +47,7 @@ pub fn recover(records: &Records, manager: &Manager, store: &DiskStore) -> Resul
         }
         end_written_flows(records, manager)?;
         remove_unnamed_generations(records, manager)?;
-        collect_garbage(manager)?;
+        collect_garbage(records, manager)?;
     }
     close_uploads(records, store)?;
     Ok(recovered)
@@ -180,10 +180,10 @@ fn remove_unnamed_generations(records: &Records, manager: &Manager) -> Result<()
     }
 }
 
-/// Moves the files that no generation names any more to the trash, and empties that of what is old. What runs beside
+/// Moves the files that nothing names any more to the trash, and empties that of what is old. What runs beside
 /// pins the files that it is about to name.
-pub(super) fn collect_garbage(manager: &Manager) -> Result<(), JobError> {
-    let roots = named_blobs(manager)?;
+pub(super) fn collect_garbage(records: &Records, manager: &Manager) -> Result<(), JobError> {
+    let roots = named_blobs(records, manager)?;
     let moved = manager.blobs().collect_garbage(&roots, TRASH_GRACE).map_err(ManagerError::from)?;
     if moved > 0 {
         tracing::info!("moved {moved} files that nothing names any more to the trash");
@@ -191,9 +191,10 @@ pub(super) fn collect_garbage(manager: &Manager) -> Result<(), JobError> {
     Ok(())
 }
 
-/// The files that any generation on disk names.
-fn named_blobs(manager: &Manager) -> Result<HashSet<BlobId>, JobError> {
-    let mut named = HashSet::new();
+/// The files that any generation on disk names, and the pictures of chart snapshots.
+fn named_blobs(records: &Records, manager: &Manager) -> Result<HashSet<BlobId>, JobError> {
+    let pictures = records.database().read_blocking(Records::chart_pictures)?;
+    let mut named: HashSet<BlobId> = pictures.into_iter().collect();
     for number in manager.generations().all().map_err(ManagerError::from)? {
         let generation = if number == manager.current().number {
             (*manager.current()).clone()

@@ -16,6 +16,7 @@ use crate::sources::{EntrySource, accounts};
 use super::SnapshotWorker;
 use super::carrier::ArchiveSource;
 use super::flows::flow_counts;
+use super::render::metric_counts;
 
 /// Cloudify's sentence for a restore onto a manager that is in use.
 const NOT_CLEAN: &str = "Snapshot restoration on a non-empty manager is not permitted. Pass the --force flag to force the restore and delete existing data from the manager";
@@ -69,7 +70,8 @@ impl SnapshotWorker {
         // From here on nobody changes what is judged to be clean, or is about to be replaced.
         let _closed = Closed::new(&self.manager)?;
         let former = self.require_clean_or_forced(job)?;
-        self.store.require_space(staged_bytes(&archive))?;
+        let kept = self.manager.current().metrics.size_bytes();
+        self.store.require_space(staged_bytes(&archive).saturating_add(kept))?;
         let source = ArchiveSource::new(&archive, &self.keys.identities);
         let accounts = accounts::read(&source)?;
 
@@ -113,6 +115,13 @@ impl SnapshotWorker {
                 "the user `{user}` came with the archive and is locked: set a password and activate it"
             ));
         }
+        let metrics = match staged.has_metrics {
+            true => json!({ "outcome": "done", "counts": metric_counts(&staged.counts) }),
+            false => json!({
+                "outcome": "skipped",
+                "reason": "the archive holds no measurements: those of the manager stay as they were",
+            }),
+        };
         let environments = self.recreate_environments(job)?;
         let live = self.manager.inventory_blocking()?;
         job.log(format!("Successfully restored snapshot `{}`", snapshot.id));
@@ -123,7 +132,7 @@ impl SnapshotWorker {
                 embedded::NAME: { "outcome": "done", "counts": live.counts, "changed": former.compare(&live), "notes": staged.notes },
                 "flows": { "outcome": "done", "counts": flow_counts(&staged.counts), "notes": staged.flow_notes },
                 "accounts": { "outcome": "done", "added": restored.added, "kept": restored.kept, "sleeping": restored.sleeping },
-                "metrics": { "outcome": "skipped", "reason": "no metrics" },
+                "metrics": metrics,
             },
             "environments": environments,
         })))
@@ -232,7 +241,7 @@ impl SnapshotWorker {
         failpoints::hit("restore:finishing", job)?;
         // The restore has happened: what is left over of earlier ones is no reason to call it failed.
         let tidied = super::recover::drop_old_generations(&self.manager, &journal)
-            .and_then(|()| super::recover::collect_garbage(&self.manager));
+            .and_then(|()| super::recover::collect_garbage(&self.records, &self.manager));
         if let Err(error) = tidied {
             tracing::warn!("what earlier restores left is not gone; the next start removes it: {error}");
         }
@@ -261,6 +270,7 @@ impl SnapshotWorker {
                         .to_owned(),
                 ));
             }
+            embedded::keep_numbers(&self.manager, *kept)?;
             sources.push(SourceEntry {
                 name: entry.name.clone(),
                 before: entry.after.clone(),

@@ -1,4 +1,4 @@
-//! Tests of the whole program from outside: the real binary, the real Cloudify clients, raw HTTP.
+//! Tests of the whole program from outside: the real binary, the real clients, raw HTTP.
 //!
 //! Every test starts servers of its own, on ports that the system picks, in
 //! folders that are gone afterwards. `tests/setup` must have run once. Nothing
@@ -7,6 +7,18 @@
 mod archive_judged;
 mod cfy_errors;
 mod cfy_story;
+mod charts_annotations;
+mod charts_cli;
+mod charts_clients;
+mod charts_export;
+mod charts_metrics;
+mod charts_own;
+mod charts_pictures;
+mod charts_refusals;
+mod charts_restart;
+mod charts_restore;
+mod charts_snapshots;
+mod charts_spaces;
 mod cli;
 mod common_client;
 mod flows_access;
@@ -21,6 +33,7 @@ mod flows_snapshot;
 mod flows_wire;
 mod harness;
 mod openapi;
+mod openapi_charts;
 mod quickstart;
 mod rest_client;
 mod restart;

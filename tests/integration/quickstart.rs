@@ -61,7 +61,18 @@ fn two_managers_end_up_equal_and_nothing_is_left_behind() {
         .take_while(|line| !line.trim().is_empty())
         .map(|line| line.split_whitespace().collect())
         .collect();
-    let kinds = ["tenants", "deployments", "instances", "plugins", "agents", "secrets", "executions"];
+    let kinds = [
+        "tenants",
+        "deployments",
+        "instances",
+        "plugins",
+        "agents",
+        "secrets",
+        "executions",
+        "flows",
+        "charts",
+        "metrics",
+    ];
     for kind in kinds {
         let row = rows.iter().find(|row| row[..row.len() - 3].last() == Some(&kind));
         let row = row.unwrap_or_else(|| panic!("no row for {kind}: {rows:?}"));

@@ -39,7 +39,8 @@ fn a_restore_without_the_key_stops_before_anything_is_touched_and_names_the_keys
     assert_eq!(second.files_in("manager"), generations, "nothing is staged");
     assert_eq!(api.get("snapshot-status").expect(200), json!({ "status": "not-running" }));
     let children = system_executions(&api).into_iter().filter(|other| other["parent_id"] == execution["id"]);
-    assert_eq!(children.count(), 0);
+    // Its picture, and no environment of a deployment.
+    assert_eq!(children.filter(|child| child["workflow_id"] != "render_chart").count(), 0);
     // Writers were never shut out, or are let in again.
     api.put("secrets/afterwards", &json!({ "value": "x" })).expect(200);
     assert_eq!(api.get("snapshots/carried").expect(200)["status"], "uploaded");

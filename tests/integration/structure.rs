@@ -47,6 +47,26 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ),
     ("snapshots", &["crate::api", "actix"], "what can be done knows no HTTP"),
     (
+        "charts/render",
+        &["std::fs", "std::env", "tokio", "crate::", "Utc::now", "Instant", "rusqlite", "actix", "rand"],
+        "a picture knows its values only",
+    ),
+    (
+        "charts/store",
+        &[
+            "crate::a",
+            "crate::charts::render",
+            "crate::e",
+            "crate::manager",
+            "crate::records",
+            "crate::s",
+            "crate::w",
+            "actix",
+            "std::fs",
+        ],
+        "the metrics store knows points",
+    ),
+    (
         "cli",
         &["crate::records", "crate::manager", "crate::worker", "crate::store"],
         "commands know the API only",

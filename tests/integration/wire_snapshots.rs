@@ -251,7 +251,8 @@ fn options_of_a_wrong_type_are_refused_and_leave_no_record() {
         assert!(message.contains(words), "{field}: {message}");
     }
     assert_eq!(ids(&api, ""), ["nightly"]);
-    let executions = api.get("executions?_include_system_workflows=true").items();
+    let mut executions = api.get("executions?_include_system_workflows=true").items();
+    executions.retain(|execution| execution["workflow_id"] != "render_chart");
     assert_eq!(executions.len(), 1, "no execution of a refused call is left");
 }
 

@@ -3,22 +3,15 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::api::path::segment;
 use crate::flows::{
     Capture, ChangeView, Comparison, Flow, HistoryItem, JsonText, Paged, StepSnapshot, Workspace,
 };
 use crate::model::Caller;
-
-/// What needs no escape in a segment of a path (RFC 3986, unreserved).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-fn segment(text: &str) -> String {
-    utf8_percent_encode(text, SEGMENT).to_string()
-}
 
 /// A resource object.
 #[derive(Serialize)]

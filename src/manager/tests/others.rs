@@ -4,6 +4,8 @@ use std::io::Cursor;
 
 use proptest::prelude::*;
 
+use crate::charts::store::{Measurement, MetricName, Point, SeriesKey, Tags};
+
 use super::*;
 
 fn secret(key: &str, value: &str) -> NewSecret {
@@ -168,6 +170,21 @@ fn a_tenant_goes_only_when_it_owns_nothing() {
         Err(ManagerError::IllegalAction(_))
     ));
     fixture.run(fixture.manager.delete_secret(&zoe, "pass")).unwrap();
+    let measurement = Measurement {
+        key: SeriesKey {
+            tenant: TenantName::trusted("north"),
+            metric: MetricName::parse("cpu").unwrap(),
+            tags: Tags::new(),
+        },
+        kind: None,
+        period: None,
+        point: Point::plain(1, 2.0),
+    };
+    let store = fixture.manager.current().metrics.clone();
+    fixture.run(store.write(vec![measurement])).unwrap();
+    let refused = fixture.run(fixture.manager.delete_tenant("north")).unwrap_err().to_string();
+    assert!(refused.ends_with("it still has metrics"), "{refused}");
+    fixture.run(store.delete_metrics(TenantName::trusted("north"), vec!["cpu".to_owned()])).unwrap();
     fixture.run(fixture.manager.delete_tenant("north")).unwrap();
     assert!(fixture.run(fixture.manager.delete_tenant(TenantName::DEFAULT)).is_err());
 }

@@ -44,6 +44,11 @@ pub(super) fn collect(
         dump.sink,
         &mut dump.collected,
     )?;
+    super::charts::collect(&cut.connection, job, dump.sink, &mut dump.collected)?;
+    if let Some(from) = options.metrics_from {
+        let (sink, collected) = (&mut *dump.sink, &mut dump.collected);
+        super::charts::collect_metrics(&cut.connection, &cut.metrics, job, from, sink, collected)?;
+    }
     dump.secrets()?;
     dump.agent_keys()?;
     dump.key_values()?;

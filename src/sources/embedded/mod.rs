@@ -1,7 +1,9 @@
 //! The embedded manager as a source: cut at one moment, staged as a generation, swapped by a link.
 
+mod charts;
 mod collect;
 mod flows;
+mod rows;
 mod stage;
 mod tables;
 
@@ -10,6 +12,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use crate::charts::store::StoreCut;
 use crate::executions::Job;
 use crate::manager::{Manager, ManagerError, Pin, named_blobs, tenant_names};
 use crate::model::Timestamp;
@@ -48,6 +51,8 @@ pub struct Embedded {
 /// One moment of the embedded manager, held by a read transaction while writers go on.
 pub struct Cut {
     connection: Connection,
+    /// The measurements of the same moment.
+    metrics: StoreCut,
     /// The files of that moment, kept from being removed.
     _pins: Vec<Pin>,
     at: Timestamp,
@@ -67,6 +72,8 @@ pub struct StagedGeneration {
     pub notes: Vec<String>,
     /// The same of flows.
     pub flow_notes: Vec<String>,
+    /// Whether its measurements came out of the archive, else they are the live ones.
+    pub has_metrics: bool,
     /// The files that it names, kept until it is live or gone.
     _pins: Vec<Pin>,
 }
@@ -84,11 +91,15 @@ impl Embedded {
     pub fn cut(&self) -> Result<Cut, SourceError> {
         let generation = self.manager.current();
         let blobs = self.manager.blobs().clone();
-        let (connection, pins) = generation.database.cut_blocking(move |connection| {
+        let measured = generation.metrics.clone();
+        let (connection, (metrics, pins)) = generation.database.cut_blocking(move |connection| {
+            // The writer of the state waits meanwhile, that of the measurements stands between two commits: one moment.
+            let metrics = measured.cut_blocking()?;
             let named = named_blobs(connection).map_err(state)?;
-            Ok::<Vec<Pin>, SourceError>(named.into_iter().map(|blob| blobs.pin(blob)).collect())
+            let pins = named.into_iter().map(|blob| blobs.pin(blob)).collect();
+            Ok::<(StoreCut, Vec<Pin>), SourceError>((metrics, pins))
         })?;
-        Ok(Cut { connection, _pins: pins, at: Timestamp::now(), manager: self.manager.clone() })
+        Ok(Cut { connection, metrics, _pins: pins, at: Timestamp::now(), manager: self.manager.clone() })
     }
 
     /// Builds the restored state as a generation beside the live one, checked, and durable. The live state is not
@@ -99,8 +110,17 @@ impl Embedded {
     /// was staged is gone then.
     pub fn stage(&self, job: &Job, entries: &dyn EntrySource) -> Result<StagedGeneration, SourceError> {
         let before = self.manager.current().number;
-        let generation = self.manager.generations().create().map_err(state)?;
-        match stage::fill(&self.manager, &generation, job, entries) {
+        let live = self.manager.current();
+        // Measurements that the archive has not stay as they are.
+        let has_metrics = charts::has_metrics(&entries.names());
+        let generation = match has_metrics {
+            true => self.manager.generations().create(),
+            false => self.manager.generations().create_beside(&live),
+        };
+        let generation = generation.map_err(state)?;
+        match stage::fill(&self.manager, &generation, job, entries)
+            .and_then(|filled| charts::keep_numbers(&live, &generation).map(|()| filled))
+        {
             Ok(filled) => Ok(StagedGeneration {
                 manager: self.manager.clone(),
                 before,
@@ -108,6 +128,7 @@ impl Embedded {
                 counts: filled.counts,
                 notes: filled.notes,
                 flow_notes: filled.flow_notes,
+                has_metrics,
                 _pins: filled.pins,
             }),
             Err(error) => {
@@ -133,11 +154,12 @@ impl Cut {
         &self.connection
     }
 
-    /// About how many bytes the archive of this cut may have at the most: the database and the files.
+    /// About how many bytes the archive of this cut may have at the most: the database, the files, and the measurements
+    /// since `metrics_from` (seconds since 1970) where they are taken.
     ///
     /// # Errors
     /// The database's own.
-    pub fn estimate_bytes(&self) -> Result<u64, SourceError> {
+    pub fn estimate_bytes(&self, metrics_from: Option<i64>) -> Result<u64, SourceError> {
         let pages: i64 = self.connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
         let page: i64 = self.connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         let files: i64 = self.connection.query_row(
@@ -146,7 +168,13 @@ impl Cut {
             [],
             |row| row.get(0),
         )?;
-        Ok(u64::try_from(pages * page + files).unwrap_or(0))
+        let mut bytes = u64::try_from(pages * page + files).unwrap_or(0);
+        if let Some(from) = metrics_from {
+            for tenant in tenant_names(&self.connection).map_err(state)? {
+                bytes += self.metrics.estimate_bytes(&tenant, from)?;
+            }
+        }
+        Ok(bytes)
     }
 
     /// Streams the state of that moment into `sink`.
@@ -186,6 +214,16 @@ impl StagedGeneration {
     pub fn discard(self) -> Result<(), SourceError> {
         self.manager.generations().remove(self.after).map_err(state)
     }
+}
+
+/// Lets the numbers of spaces, charts and annotations of a kept generation go on where those of the live one are, before
+/// it becomes live: none is given out twice.
+///
+/// # Errors
+/// The databases' own.
+pub fn keep_numbers(manager: &Manager, kept: u64) -> Result<(), SourceError> {
+    let kept = manager.generations().load(kept).map_err(state)?;
+    charts::keep_numbers(&manager.current(), &kept)
 }
 
 /// Puts the one or the other state at the live name; does nothing where it stands already.

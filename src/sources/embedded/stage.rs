@@ -54,6 +54,8 @@ pub(super) fn fill(
     stage.envelopes()?;
     let filled = &mut stage.filled;
     super::flows::stage(generation, job, entries, &mut filled.counts, &mut filled.flow_notes)?;
+    super::charts::stage(generation, job, entries, &mut filled.counts)?;
+    super::charts::stage_metrics(generation, job, entries, &mut filled.counts)?;
     stage.secrets()?;
     stage.agent_credentials()?;
     stage.settle()?;

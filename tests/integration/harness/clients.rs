@@ -157,6 +157,11 @@ pub fn python_openapi(arguments: &[&str]) -> Finished {
     run(installed("LIFEBOAT_TEST_PYTHON_OPENAPI"), arguments)
 }
 
+/// Runs a script of ours with librato-metrics 3.1.0.
+pub fn python_librato(arguments: &[&str]) -> Finished {
+    run(installed("LIFEBOAT_TEST_PYTHON_LIBRATO"), arguments)
+}
+
 /// Runs a single-file Java program of ours.
 pub fn java(arguments: &[&str]) -> Finished {
     run(installed("LIFEBOAT_TEST_JAVA"), arguments)

@@ -47,6 +47,11 @@ impl Api {
         self
     }
 
+    /// A caller of the same server without a name or a tenant.
+    pub fn nobody(&self) -> Self {
+        Self { base: self.base.clone(), login: None, token: None, tenant: None }
+    }
+
     /// The same caller, who sends a tenant.
     pub fn tenant(mut self, tenant: &str) -> Self {
         self.tenant = Some(tenant.into());

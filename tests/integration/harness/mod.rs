@@ -3,8 +3,10 @@
 //! The harness knows how to start and talk; it must not know what is claimed.
 
 mod broker;
+mod charts;
 mod clients;
 mod command_line;
+mod databases;
 mod entries;
 mod file_server;
 mod flows;
@@ -12,12 +14,20 @@ mod http;
 mod inventory;
 mod material;
 mod node;
+mod picture;
 mod server;
 mod wait;
 
 pub use broker::Broker;
-pub use clients::{Cfy, Finished, java, python_common, python_openapi, python_rest_client, script, unzip};
+pub use charts::{
+    ChartSnapshot, create_chart, create_space, gauge, local, now, other_tenant, refused_parameter,
+    refused_request, send, series, slope, tagged,
+};
+pub use clients::{
+    Cfy, Finished, java, python_common, python_librato, python_openapi, python_rest_client, script, unzip,
+};
 pub use command_line::{document, fails, lifeboat, lifeboat_at, run, stderr, stdout};
+pub use databases::{Influx, VictoriaMetrics};
 pub use entries::{Entry, assert_hidden, entries};
 pub use file_server::FileServer;
 pub use flows::{Flow, Item, add_member, flow_body, graph, refused, snapshot_body, workspace};
@@ -27,6 +37,7 @@ pub use material::{
     BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, plugin_archive, write_plugin,
     write_zip,
 };
-pub use node::{EXCHANGE, Running, Step, amqp, node_client, publish};
+pub use node::{EXCHANGE, Running, Step, amqp, node, node_client, publish};
+pub use picture::Picture;
 pub use server::{ADMIN_PASSWORD, TestServer};
 pub use wait::eventually;

@@ -44,7 +44,12 @@ function errorsOf(response) {
   const content = response.content && response.content["application/json"];
   if (!content || !content.examples) return [];
   return Object.values(content.examples).map((example) => {
-    const error = example.value.errors ? example.value.errors[0] : example.value;
+    const errors = example.value.errors;
+    if (errors && !Array.isArray(errors)) {
+      const [name, messages] = Object.entries(errors.params || errors)[0];
+      return { code: "", when: example.summary, message: errors.params ? `${name}: ${messages[0]}` : messages[0] };
+    }
+    const error = errors ? errors[0] : example.value;
     return {
       code: error.error_code || error.code,
       when: example.summary,
@@ -89,7 +94,8 @@ function urlOf(operation, values, version) {
     if (parameter.in !== "query" || value === undefined || value === "") continue;
     if (parameter.schema.type === "object") {
       query.push(...value.split("&").filter(Boolean).map((pair) => {
-        const [name, ...rest] = pair.split("=");
+        const [key, ...rest] = pair.split("=");
+        const name = parameter.style === "deepObject" ? `${parameter.name}[${key.trim()}]` : key;
         return `${encodeURIComponent(name.trim())}=${encodeURIComponent(rest.join("="))}`;
       }));
     } else {
@@ -266,7 +272,7 @@ function answers(spec, operation) {
     const content = response.content || {};
     const kinds = Object.keys(content);
     parts.push(make("p", {}, make("span", { class: "status good" }, status), ` ${response.description}`,
-      kinds.length && kinds[0] !== "application/json" ? make("span", { class: "type" }, ` ${kinds[0]}`) : null));
+      kinds.length && kinds[0] !== "application/json" ? make("span", { class: "type" }, ` ${kinds.join(", ")}`) : null));
     const json = content["application/json"];
     if (json && json.example !== undefined) parts.push(pretty(json.example), answerFields(spec, json.schema));
     for (const [name, header] of Object.entries(response.headers || {})) {

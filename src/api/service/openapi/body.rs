@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 pub(super) enum Body {
     /// A JSON object; `example` holds what is typical.
     Json { fields: Vec<Field>, example: Value },
+    /// An object, as JSON or as a form with brackets in its names; `example` holds what is typical.
+    Fields { fields: Vec<Field>, example: Value },
     /// JSON of this schema.
     Document { schema: Value, is_required: bool, example: Value },
     /// A file as the body itself, or as `form` says in a form.
@@ -50,6 +52,38 @@ pub(super) fn object_schema(fields: &[Field]) -> Value {
         schema["required"] = json!(required);
     }
     schema
+}
+
+/// An object as a form has it: `{"a":{"b":1}}` is `a[b]=1`.
+pub(super) fn bracketed(object: &Value) -> Map<String, Value> {
+    fn put(form: &mut Map<String, Value>, name: &str, value: &Value) {
+        match value {
+            Value::Null => {}
+            Value::Object(members) => {
+                for (key, member) in members {
+                    put(form, &format!("{name}[{key}]"), member);
+                }
+            }
+            Value::Array(items) => {
+                for (place, item) in items.iter().enumerate() {
+                    // The items of a plain list have no places.
+                    let place = if item.is_object() { place.to_string() } else { String::new() };
+                    put(form, &format!("{name}[{place}]"), item);
+                }
+            }
+            Value::String(text) => {
+                form.insert(name.to_owned(), json!(text));
+            }
+            Value::Bool(_) | Value::Number(_) => {
+                form.insert(name.to_owned(), json!(value.to_string()));
+            }
+        }
+    }
+    let mut form = Map::new();
+    for (name, value) in object.as_object().into_iter().flatten() {
+        put(&mut form, name, value);
+    }
+    form
 }
 
 /// A key of a body that may be absent.

@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::access::AccessError;
 use crate::api::cloudify::VERSIONS;
 use crate::api::face::Face;
 use crate::api::{ApiError, ErrorCode};
 use crate::flows::FlowError;
-use crate::model::{Permission, TenantRole};
+use crate::model::{Permission, TenantName, TenantRole, UserName};
 
 use super::operation::{
-    Answer, Base, Body, Failure, Form, Method, Need, Operation, Parameter, Style, object_schema, reference,
+    Answer, Base, Body, Failure, Form, Method, Need, Operation, Parameter, Style, bracketed, object_schema,
+    reference,
 };
 use super::operations::groups;
 use super::schemas::schemas;
 
 const ABOUT: &str = "Lifeboat keeps the state of a manager: it takes snapshots of it, restores them, and moves them to \
-another manager. Cloudify's clients work with it as they are, and so do elastic.io's components and \
-clients of its flows.\n\nAll versions of Cloudify's API behave as 7.0.5. Every \
+another manager. Cloudify's clients work with it as they are, and so do elastic.io's components, clients of its flows, \
+and clients of Librato's metrics and charts.\n\nAll versions of Cloudify's API behave as 7.0.5. Every \
 call works in the tenant that the header `Tenant` names, `default_tenant` without it. Bodies are JSON whatever their \
 `Content-Type` says. Times are UTC with milliseconds.\n\nAn error is JSON with `message`, `error_code` and \
 `server_traceback`; an unknown path gives 404 `not_found_error`, a method that a path has not 405 \
@@ -26,9 +28,13 @@ call works in the tenant that the header `Tenant` names, `default_tenant` withou
 elastic.io's API of flows: documents of JSON:API, sent and answered as `application/json`. They work in the workspace of the \
 flow that they name; a workspace is a tenant, and the header `Tenant` changes nothing. Their errors are \
 `{\"errors\":[{\"status\":…,\"title\":…,\"code\":…,\"detail\":…}]}`, with the place of the fault in `source` where there is one. \
-The few paths below `/v1` are its first API, and answer errors as `{\"error\":…,\"code\":…}`. Paths of both may end in a \
-slash. Ids of steps are any text, percent-encoded in paths. The value of a step's snapshot is kept and answered as the text \
-that was sent.";
+The few paths below `/v1/tasks` are its first API, and answer errors as `{\"error\":…,\"code\":…}`. Ids of steps are any text, \
+percent-encoded in paths. The value of a step's snapshot is kept and answered as the text that was sent.\n\nThe other paths \
+below `/v1` are Librato's API of metrics, annotations, spaces with their charts, and chart snapshots, whose pictures are below \
+`/images`. They work in the tenant that the header `Tenant` names. Their bodies are JSON, or forms with brackets in their names \
+(`subject[chart][id]=1`); numbers and flags may be written as texts. Times are answered in seconds since 1970, those of chart \
+snapshots as `2026-03-01T02:00:00Z`. An error is `{\"errors\":{\"params\":{\"name\":[\"is not present\"]}}}` where a parameter \
+can't be used, else `{\"errors\":{\"request\":[\"…\"]}}`.\n\nPaths below `/v1`, `/v2` and `/images` may end in a slash.";
 
 /// The whole document.
 pub(super) fn document() -> Value {
@@ -131,7 +137,10 @@ fn about(operation: &Operation) -> String {
         Need::Permission(permission) => match permission.least() {
             None => format!("Needs the permission `{}`: role sys_admin.", permission.name),
             Some(role) => {
-                let place = if operation.face() == Face::Cloudify { "tenant" } else { "workspace" };
+                let place = match operation.face() {
+                    Face::Cloudify | Face::Charts => "tenant",
+                    Face::Flows | Face::Tasks => "workspace",
+                };
                 let (name, role) = (permission.name, role.as_str());
                 format!("Needs the permission `{name}`: role {role} in the {place}, or a stronger one.")
             }
@@ -172,8 +181,8 @@ fn parameter(parameter: &Parameter) -> Value {
         "name": parameter.name, "in": "query", "description": parameter.about, "schema": parameter.schema,
     });
     if let Some(style) = parameter.style {
-        object["style"] = json!("form");
-        object["explode"] = json!(style == Style::Repeated);
+        object["style"] = json!(if style == Style::Brackets { "deepObject" } else { "form" });
+        object["explode"] = json!(style != Style::Commas);
     }
     object
 }
@@ -185,6 +194,20 @@ fn request_body(body: &Body) -> Value {
             json!({
                 "required": is_required,
                 "content": { "application/json": { "schema": object_schema(fields), "example": example } },
+            })
+        }
+        Body::Fields { fields, example } => {
+            let form = json!({
+                "type": "object",
+                "description": "The same, with nested names in brackets; values are texts.",
+                "additionalProperties": { "type": "string" },
+            });
+            json!({
+                "required": fields.iter().any(|field| field.is_required),
+                "content": {
+                    "application/json": { "schema": object_schema(fields), "example": example },
+                    "application/x-www-form-urlencoded": { "schema": form, "example": bracketed(example) },
+                },
             })
         }
         Body::Document { schema, is_required, example } => json!({
@@ -219,8 +242,9 @@ fn responses(operation: &Operation) -> Map<String, Value> {
             let content = json!({ "application/json": { "schema": schema, "example": example } });
             responses.insert(success, json!({ "description": operation.outcome, "content": content }));
         }
-        Answer::File { media_type, can_be_partial, is_hashed } => {
-            let content = json!({ *media_type: { "schema": {} } });
+        Answer::File { media_types, can_be_partial, is_hashed } => {
+            let content: Map<String, Value> =
+                media_types.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": {} }))).collect();
             let headers = file_headers(*can_be_partial, *is_hashed);
             responses.insert(
                 success,
@@ -249,6 +273,13 @@ fn responses(operation: &Operation) -> Map<String, Value> {
             responses.insert(success, json!({ "description": operation.outcome }));
         }
         Answer::Never => {}
+    }
+    if operation.is_located {
+        let location = json!({ "description": "Where it is: its path.", "schema": { "type": "string" } });
+        responses[&operation.status.to_string()]["headers"] = json!({ "Location": location });
+    }
+    if let Some((status, outcome)) = operation.other {
+        responses.insert(status.to_string(), json!({ "description": outcome }));
     }
     let mut by_status: BTreeMap<u16, Vec<Failure>> = BTreeMap::new();
     for failure in operation.failures.iter().cloned().chain(implied(operation)) {
@@ -303,10 +334,26 @@ fn implied(operation: &Operation) -> Vec<Failure> {
                 "User `grace` is not permitted to perform the action that was asked for in the tenant \
                  `default_tenant`",
             )),
+            Face::Charts => Some(refused(permission)),
             Face::Flows | Face::Tasks => lacking(permission),
         });
     }
     failures
+}
+
+/// What anyone gets who lacks this permission in the tenant of the request; who is no member of it lacks every one.
+fn refused(permission: Permission) -> Failure {
+    let error = AccessError::Forbidden {
+        user: UserName::trusted("grace"),
+        action: permission.name,
+        tenant: TenantName::trusted(TenantName::DEFAULT),
+    };
+    Failure {
+        code: ErrorCode::Forbidden,
+        when: "The caller lacks the permission.",
+        message: error.to_string().into(),
+        pointer: None,
+    }
 }
 
 /// What a member of a workspace gets who lacks this permission in it; none where every member has it.
@@ -341,8 +388,14 @@ fn failed(operation: &Operation, failures: &[Failure]) -> Value {
     }
     codes.sort_unstable();
     codes.dedup();
-    let whens: Vec<String> =
-        failures.iter().map(|failure| format!("`{}`: {}", face.code(failure.code), failure.when)).collect();
+    let when = |failure: &Failure| match face {
+        // Its errors carry no code.
+        Face::Charts => failure.when.to_owned(),
+        Face::Cloudify | Face::Flows | Face::Tasks => {
+            format!("`{}`: {}", face.code(failure.code), failure.when)
+        }
+    };
+    let whens: Vec<String> = failures.iter().map(when).collect();
     let mut response = json!({ "description": whens.join("\n\n") });
     // An answer to `HEAD` has no body.
     if operation.method != Method::Head {
@@ -364,6 +417,8 @@ fn error_schema(face: Face, codes: &[String]) -> Value {
             ("JsonApiErrors", json!({ "errors": { "items": item } }))
         }
         Face::Tasks => ("TaskError", json!({ "code": { "enum": codes } })),
+        // It carries no code: the status and the text say it.
+        Face::Charts => return reference("ChartErrors"),
     };
     json!({ "allOf": [reference(noun)], "properties": properties })
 }

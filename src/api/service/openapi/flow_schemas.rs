@@ -15,20 +15,20 @@ pub(super) fn schemas() -> Map<String, Value> {
     schemas
 }
 
-fn described(mut schema: Value, about: &str) -> Value {
+pub(super) fn described(mut schema: Value, about: &str) -> Value {
     schema["description"] = json!(about);
     schema
 }
 
-fn text(about: &str) -> Value {
+pub(super) fn text(about: &str) -> Value {
     json!({ "type": "string", "description": about })
 }
 
-fn text_or_null(about: &str) -> Value {
+pub(super) fn text_or_null(about: &str) -> Value {
     json!({ "type": ["string", "null"], "description": about })
 }
 
-fn moment(about: &str) -> Value {
+pub(super) fn moment(about: &str) -> Value {
     json!({ "type": "string", "format": "date-time", "description": about })
 }
 
@@ -36,20 +36,20 @@ fn moment_or_null(about: &str) -> Value {
     json!({ "type": ["string", "null"], "format": "date-time", "description": about })
 }
 
-fn count(about: &str) -> Value {
+pub(super) fn count(about: &str) -> Value {
     json!({ "type": "integer", "minimum": 0, "description": about })
 }
 
-fn claim(about: &str) -> Value {
+pub(super) fn claim(about: &str) -> Value {
     json!({ "type": "boolean", "description": about })
 }
 
-fn word(words: &[&str], about: &str) -> Value {
+pub(super) fn word(words: &[&str], about: &str) -> Value {
     json!({ "enum": words, "description": about })
 }
 
 /// An object with these properties and no others, all of which are there but the `optional` ones.
-fn object(about: &str, properties: &Value, optional: &[&str]) -> Value {
+pub(super) fn object(about: &str, properties: &Value, optional: &[&str]) -> Value {
     let names = properties.as_object().into_iter().flat_map(Map::keys).map(String::as_str);
     let required: Vec<&str> = names.filter(|name| !optional.contains(name)).collect();
     let mut schema = json!({
@@ -123,7 +123,7 @@ fn errors() -> Value {
             &[],
         ),
         "TaskError": object(
-            "What every call below `/v1` answers that fails.",
+            "What every call below `/v1/tasks` answers that fails.",
             &json!({
                 "error": text("What is wrong, for people."),
                 "code": text("What is wrong, for programs."),

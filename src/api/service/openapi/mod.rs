@@ -4,6 +4,8 @@
 //! folder read the handlers' sources and fail where the two differ.
 
 mod body;
+mod chart_examples;
+mod chart_schemas;
 mod document;
 mod examples;
 mod fields;

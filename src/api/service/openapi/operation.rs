@@ -12,7 +12,7 @@ use crate::database::Collection;
 use crate::model::Permission;
 
 pub(super) use super::body::{
-    Body, Field, Form, choice, field, flag, labels, list, object, object_schema, text,
+    Body, Field, Form, bracketed, choice, field, flag, labels, list, object, object_schema, text,
 };
 
 /// The method of a call.
@@ -80,6 +80,8 @@ pub(super) enum Style {
     Commas,
     /// `name=a&name=b`; of an object `key=a&other=b`.
     Repeated,
+    /// `name[key]=a&name[other]=b`.
+    Brackets,
 }
 
 /// What a call answers when all went well.
@@ -87,8 +89,9 @@ pub(super) enum Style {
 pub(super) enum Answer {
     /// JSON of this schema.
     Json { schema: Value, example: Value },
-    /// A file; `can_be_partial` where ranges of it may be asked for, `is_hashed` where `ETag` is its hash.
-    File { media_type: &'static str, can_be_partial: bool, is_hashed: bool },
+    /// A file of one of these types; `can_be_partial` where ranges of it may be asked for, `is_hashed` where `ETag` is its
+    /// hash.
+    File { media_types: &'static [&'static str], can_be_partial: bool, is_hashed: bool },
     /// Headers only: those of the file.
     Headers,
     /// Nothing but the status.
@@ -137,6 +140,10 @@ pub(super) struct Operation {
     /// What success means.
     pub outcome: &'static str,
     pub answer: Answer,
+    /// Whether `Location` tells where the new entity is.
+    pub is_located: bool,
+    /// Another status of success, which has no body, and what it means.
+    pub other: Option<(u16, &'static str)>,
     pub failures: Vec<Failure>,
 }
 
@@ -157,6 +164,8 @@ pub(super) fn call(method: Method, path: &'static str, summary: &'static str) ->
         status: 200,
         outcome: "Done.",
         answer: Answer::Json { schema: json!({}), example: Value::Null },
+        is_located: false,
+        other: None,
         failures: Vec::new(),
     }
 }
@@ -215,6 +224,12 @@ impl Operation {
     /// Adds a parameter of the query.
     pub fn query(mut self, name: &'static str, schema: Value, about: &str) -> Self {
         self.parameters.push(Parameter { name, schema, about: about.to_owned(), style: None });
+        self
+    }
+
+    /// Adds a parameter with several values.
+    pub fn query_of(mut self, name: &'static str, style: Style, schema: Value, about: &str) -> Self {
+        self.parameters.push(Parameter { name, schema, about: about.to_owned(), style: Some(style) });
         self
     }
 
@@ -327,6 +342,21 @@ impl Operation {
         )
     }
 
+    /// Takes an object, as JSON or as a form with brackets in its names.
+    pub fn takes_fields(mut self, fields: Vec<Field>, example: Value) -> Self {
+        self.body = Some(Body::Fields { fields, example });
+        self.fails(
+            ErrorCode::BadParameters,
+            "The body is neither a JSON object nor a form.",
+            "the body must be a JSON object",
+        )
+        .fails(
+            ErrorCode::PayloadTooLarge,
+            "The body is longer than 16 MiB.",
+            "the body is longer than 16777216 bytes",
+        )
+    }
+
     /// Takes JSON of a schema.
     pub fn takes_document(mut self, schema: Value, is_required: bool, example: Value) -> Self {
         self.body = Some(Body::Document { schema, is_required, example });
@@ -355,6 +385,18 @@ impl Operation {
         self
     }
 
+    /// Says that `Location` tells where the new entity is.
+    pub fn located(mut self) -> Self {
+        self.is_located = true;
+        self
+    }
+
+    /// Adds that it can be answered with status 204 too, which has no body.
+    pub fn or_answers_nothing(mut self, outcome: &'static str) -> Self {
+        self.other = Some((204, outcome));
+        self
+    }
+
     /// Answers one entity with status 200.
     pub fn answers_one(self, outcome: &'static str, noun: &str, example: Value) -> Self {
         self.answers(200, outcome, reference(noun), example)
@@ -373,11 +415,11 @@ impl Operation {
     pub fn answers_file(
         mut self,
         outcome: &'static str,
-        media_type: &'static str,
+        media_types: &'static [&'static str],
         can_be_partial: bool,
     ) -> Self {
         self.outcome = outcome;
-        self.answer = Answer::File { media_type, can_be_partial, is_hashed: false };
+        self.answer = Answer::File { media_types, can_be_partial, is_hashed: false };
         if can_be_partial {
             return self.fails(
                 ErrorCode::RangeNotSatisfiable,

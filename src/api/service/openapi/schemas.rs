@@ -9,7 +9,7 @@ use crate::manager::{AGENTS, BLUEPRINTS, DEPLOYMENTS, NODE_INSTANCES, NODES, PLU
 use crate::records::SNAPSHOTS;
 
 use super::operation::reference;
-use super::{fields, flow_schemas};
+use super::{chart_schemas, fields, flow_schemas};
 
 /// The kinds of entities that lists hold.
 pub(super) const COLLECTIONS: [&Collection; 13] = [
@@ -53,6 +53,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     secret["required"] = json!(["value"]);
     schemas.insert("SecretWithValue".to_owned(), secret);
     schemas.extend(flow_schemas::schemas());
+    schemas.extend(chart_schemas::schemas());
     schemas
 }
 

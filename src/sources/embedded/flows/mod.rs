@@ -7,48 +7,27 @@ mod collect;
 mod one;
 mod stage;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use rusqlite::types::Value as SqlValue;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::flows::{Flow, FlowStatus, FlowType, JsonText, MapperType};
 use crate::model::TenantName;
 
-use super::super::SourceError;
+use super::rows::{Kind, RowTable};
 
 pub(super) use collect::collect;
 pub use one::read_flow;
 pub(super) use stage::stage;
 
-/// How a column's value stands in an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A text, or null.
-    Text,
-    /// A whole number, or null.
-    Integer,
-    /// JSON text, to the letter; without a key where the column is NULL.
-    Raw,
-}
-
-/// One table, and how its rows are found by tenant.
-#[derive(Debug)]
-pub(super) struct FlowTable {
-    /// The envelope's `type`, and the table.
-    pub kind: &'static str,
-    /// What follows `FROM` and names the table `t`; has one `?` for the tenant.
-    from: &'static str,
-    order: &'static str,
-    pub columns: &'static [(&'static str, Kind)],
-    /// Whether it is carried only where the history is asked for.
-    pub is_history: bool,
-}
+/// The folder of the envelopes.
+const FOLDER: &str = "flows";
+/// The table that is carried only where the history is asked for.
+const HISTORY: &str = "step_history";
 
 /// All tables, in an order in which they can be inserted.
-pub(super) const FLOW_TABLES: &[FlowTable] = &[
-    FlowTable {
+pub(super) const FLOW_TABLES: &[RowTable] = &[
+    RowTable {
         kind: "flows",
         from: "flows t WHERE t.tenant_name = ?",
         order: "t.number",
@@ -70,9 +49,8 @@ pub(super) const FLOW_TABLES: &[FlowTable] = &[
             ("last_start_time", Kind::Text),
             ("last_stop_time", Kind::Text),
         ],
-        is_history: false,
     },
-    FlowTable {
+    RowTable {
         kind: "step_snapshots",
         from: "step_snapshots t JOIN flows f ON f.id = t.flow_id WHERE f.tenant_name = ?",
         order: "f.number, t.step_id",
@@ -82,9 +60,8 @@ pub(super) const FLOW_TABLES: &[FlowTable] = &[
             ("value", Kind::Raw),
             ("updated_at", Kind::Text),
         ],
-        is_history: false,
     },
-    FlowTable {
+    RowTable {
         kind: "captures",
         from: "captures t WHERE t.tenant_name = ?",
         order: "t.number",
@@ -98,16 +75,14 @@ pub(super) const FLOW_TABLES: &[FlowTable] = &[
             ("created_by", Kind::Text),
             ("execution_id", Kind::Text),
         ],
-        is_history: false,
     },
-    FlowTable {
+    RowTable {
         kind: "captured_steps",
         from: "captured_steps t JOIN captures c ON c.id = t.capture_id WHERE c.tenant_name = ?",
         order: "c.number, t.step_id",
         columns: &[("capture_id", Kind::Text), ("step_id", Kind::Text), ("value", Kind::Raw)],
-        is_history: false,
     },
-    FlowTable {
+    RowTable {
         kind: "step_history",
         from: "step_history t JOIN flows f ON f.id = t.flow_id WHERE f.tenant_name = ?",
         order: "t.number",
@@ -128,52 +103,11 @@ pub(super) const FLOW_TABLES: &[FlowTable] = &[
             ("value_before", Kind::Raw),
             ("value_after", Kind::Raw),
         ],
-        is_history: true,
     },
 ];
 
-/// The name of an envelope.
-fn envelope_name(tenant: &TenantName, number: u32) -> String {
-    format!("flows/{tenant}/{number:08}.json")
-}
-
-/// The tenant of an envelope of flows.
-fn envelope_tenant(name: &str) -> Option<&str> {
-    let (tenant, file) = name.strip_prefix("flows/")?.split_once('/')?;
-    (!file.contains('/') && file.ends_with(".json")).then_some(tenant)
-}
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(borrow)]
-    items: Vec<Item<'a>>,
-}
-
-type Item<'a> = BTreeMap<String, &'a RawValue>;
-
-/// The columns of an item, in the order of the table.
-fn columns(entry: &str, table: &FlowTable, item: &Item<'_>) -> Result<Vec<SqlValue>, SourceError> {
-    let value = |(name, kind): &(&str, Kind)| {
-        let wrong =
-            || SourceError::Entry { entry: entry.to_owned(), reason: format!("`{name}` can't be read") };
-        let Some(raw) = item.get(*name) else { return Ok(SqlValue::Null) };
-        Ok(match kind {
-            Kind::Raw => SqlValue::Text(raw.get().to_owned()),
-            Kind::Text => serde_json::from_str::<Option<String>>(raw.get())
-                .map_err(|_| wrong())?
-                .map_or(SqlValue::Null, SqlValue::Text),
-            Kind::Integer => serde_json::from_str::<Option<i64>>(raw.get())
-                .map_err(|_| wrong())?
-                .map_or(SqlValue::Null, SqlValue::Integer),
-        })
-    };
-    table.columns.iter().map(value).collect()
-}
-
 /// A flow's columns, judged.
-fn flow(tenant: &TenantName, table: &FlowTable, row: &[SqlValue]) -> Result<Flow, String> {
+fn flow(tenant: &TenantName, table: &RowTable, row: &[SqlValue]) -> Result<Flow, String> {
     let of: HashMap<&str, &SqlValue> = table.columns.iter().map(|(name, _)| *name).zip(row).collect();
     let optional = |name: &str| match of.get(name) {
         Some(SqlValue::Text(text)) => Some(text.clone()),
@@ -251,14 +185,6 @@ mod tests {
                     table.kind
                 );
             }
-        }
-    }
-
-    #[test]
-    fn only_envelopes_of_flows_are_read_as_such() {
-        assert_eq!(envelope_tenant("flows/north/00000001.json"), Some("north"));
-        for other in ["flows/north/a/1.json", "flows/x.json", "tenants/north/1.json", "flows/north/x.bin"] {
-            assert_eq!(envelope_tenant(other), None, "{other}");
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::flows::{ArchivedCapture, ArchivedFlow, JsonText};
 use crate::model::TenantName;
 
 use super::super::super::{EntrySource, SourceError};
-use super::{Envelope, FLOW_TABLES, Item, columns, envelope_tenant, flow};
+use super::super::rows::{Envelope, Item, columns, envelope_tenant};
+use super::{FLOW_TABLES, FOLDER, flow};
 
 /// Reads one flow of an archive with the snapshots of its steps and its captures; none where the archive has it not.
 ///
@@ -23,11 +24,11 @@ pub fn read_flow(
     let mut captures: BTreeMap<String, ArchivedCapture> = BTreeMap::new();
     let mut order = Vec::new();
     let names: Vec<&str> =
-        entries.names().into_iter().filter(|name| envelope_tenant(name).is_some()).collect();
+        entries.names().into_iter().filter(|name| envelope_tenant(FOLDER, name).is_some()).collect();
     for name in names {
         job.check()?;
         let wrong = |reason: String| SourceError::Entry { entry: name.to_owned(), reason };
-        let tenant = TenantName::trusted(envelope_tenant(name).unwrap_or_default());
+        let tenant = TenantName::trusted(envelope_tenant(FOLDER, name).unwrap_or_default());
         let bytes = entries.bytes(name)?;
         let envelope: Envelope<'_> =
             serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;

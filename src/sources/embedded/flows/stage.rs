@@ -10,8 +10,9 @@ use crate::model::TenantName;
 
 use super::super::super::{EntrySource, SourceError};
 use super::super::Counts;
+use super::super::rows::{Envelope, RowTable, columns, envelope_tenant};
 use super::super::stage::insert;
-use super::{Envelope, FLOW_TABLES, FlowTable, columns, envelope_tenant, flow};
+use super::{FLOW_TABLES, FOLDER, flow};
 
 /// How many ids a report names at the most.
 const NAMED: usize = 100;
@@ -27,7 +28,7 @@ pub(in super::super) fn stage(
     let names: Vec<(String, TenantName)> = entries
         .names()
         .into_iter()
-        .filter_map(|name| Some((name.to_owned(), TenantName::trusted(envelope_tenant(name)?))))
+        .filter_map(|name| Some((name.to_owned(), TenantName::trusted(envelope_tenant(FOLDER, name)?))))
         .collect();
     for (name, tenant) in names {
         job.check()?;
@@ -58,7 +59,7 @@ type StepRow = (String, String, i64);
 
 /// What an envelope gives its table.
 struct Rows {
-    table: &'static FlowTable,
+    table: &'static RowTable,
     rows: Vec<Vec<SqlValue>>,
     /// What the graphs of flows say.
     steps: Vec<StepRow>,

@@ -96,7 +96,7 @@ fn get_key_file() -> Operation {
         .needs(AGENT_KEY_FILE)
         .of(NAME, EXAMPLE)
         .finds("Requested `KeyFile` with ID `tower_vow1bsyg` was not found")
-        .answers_file("The key file.", "application/octet-stream", false)
+        .answers_file("The key file.", &["application/octet-stream"], false)
 }
 
 fn set_key_file() -> Operation {

@@ -170,7 +170,7 @@ fn download() -> Operation {
         .needs(BLUEPRINT_DOWNLOAD)
         .of(ID, "lighthouse")
         .finds(NOT_FOUND)
-        .answers_file("The archive.", "application/octet-stream", true)
+        .answers_file("The archive.", &["application/octet-stream"], true)
 }
 
 fn set_visibility() -> Operation {

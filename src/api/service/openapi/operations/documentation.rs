@@ -13,9 +13,9 @@ pub(super) fn group() -> Group {
         about: "This description, and the page on which it is read. None of it needs a login.",
         operations: vec![
             document(),
-            file("/service/docs", "Show the description of the API as a page.", "text/html"),
-            file("/service/docs/app.js", "Get the page's program.", "text/javascript"),
-            file("/service/docs/style.css", "Get the page's style.", "text/css"),
+            file("/service/docs", "Show the description of the API as a page.", &["text/html"]),
+            file("/service/docs/app.js", "Get the page's program.", &["text/javascript"]),
+            file("/service/docs/style.css", "Get the page's style.", &["text/css"]),
             home(),
         ],
     }
@@ -34,8 +34,8 @@ fn document() -> Operation {
     )
 }
 
-fn file(path: &'static str, summary: &'static str, media_type: &'static str) -> Operation {
-    call(Get, path, summary).at_root().needs_no_login().answers_file("The file.", media_type, false)
+fn file(path: &'static str, summary: &'static str, media_types: &'static [&'static str]) -> Operation {
+    call(Get, path, summary).at_root().needs_no_login().answers_file("The file.", media_types, false)
 }
 
 fn home() -> Operation {

@@ -4,6 +4,7 @@
 
 mod agents;
 mod blueprints;
+mod charts;
 mod deployments;
 mod documentation;
 mod executions;
@@ -34,6 +35,7 @@ pub(super) struct Group {
 pub(super) fn groups() -> Vec<Group> {
     let mut groups = vec![snapshots::group(), executions::group(), service::group()];
     groups.extend(flows::groups());
+    groups.extend(charts::groups());
     groups.extend([
         blueprints::group(),
         deployments::group(),

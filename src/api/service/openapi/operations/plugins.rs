@@ -102,7 +102,7 @@ fn download() -> Operation {
     .of(ID, EXAMPLE)
     .flag("full_archive", "Whether all that was uploaded is answered.")
     .finds(NOT_FOUND)
-    .answers_file("The wagon, or a zip.", "application/octet-stream", true)
+    .answers_file("The wagon, or a zip.", &["application/octet-stream"], true)
 }
 
 fn set_visibility() -> Operation {

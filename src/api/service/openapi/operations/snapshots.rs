@@ -210,7 +210,7 @@ fn download() -> Operation {
         .of(ID, "nightly")
         .finds(NOT_FOUND)
         .fails(ErrorCode::SnapshotAction, "It has no archive (yet).", "Failed snapshot cannot be downloaded")
-        .answers_file("The zip archive.", "application/octet-stream", true)
+        .answers_file("The zip archive.", &["application/octet-stream"], true)
         .hashed()
 }
 

@@ -5,16 +5,17 @@ mod sources;
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::api::face::Face;
+use crate::charts::ChartDefinition;
 
 use super::document::document;
-use super::fields;
-use super::operation::{Answer, Body, Need, Operation};
+use super::operation::{Answer, Body, Need, Operation, bracketed, object_schema};
 use super::operations::groups;
 use super::schemas::COLLECTIONS;
-use sources::{Route, routes};
+use super::{chart_schemas, fields};
+use sources::{Route, fields_read, routes};
 
 fn key(base: super::operation::Base, method: &str, path: &str) -> String {
     format!("{base:?} {method} {path}")
@@ -44,7 +45,7 @@ fn assert_all(wrong: &[String]) {
 
 #[test]
 fn every_route_is_described_and_no_other() {
-    assert!(pairs().len() > 120, "the sources were not understood");
+    assert!(pairs().len() > 155, "the sources were not understood");
 }
 
 #[test]
@@ -99,6 +100,14 @@ fn the_status_of_success_is_that_of_the_handlers() {
         if operation.status != expected {
             wrong.push(format!("{} {}: {expected}, not {}", route.method, route.path, operation.status));
         }
+        let other = statuses.iter().rev().find(|(name, status)| answers(name) && *status != expected);
+        if other.map(|(_, status)| *status) != operation.other.map(|(status, _)| status) {
+            wrong.push(format!("{} {}: answers {other:?} too", route.method, route.path));
+        }
+        let is_located = text.contains(r#"(("Location","#);
+        if is_located != operation.is_located {
+            wrong.push(format!("{} {}: names a location: {is_located}", route.method, route.path));
+        }
         if (expected == 204) != matches!(operation.answer, Answer::Empty) {
             wrong.push(format!(
                 "{} {}: answers without a body: {}",
@@ -126,12 +135,18 @@ fn bodies_and_parameters_are_those_that_the_handlers_read() {
         let text = &route.handler.text;
         let at = format!("{} {}", route.method, route.path);
         let fields: Vec<&str> = match &operation.body {
-            Some(Body::Json { fields, .. }) => fields.iter().map(|field| field.name).collect(),
+            Some(Body::Json { fields, .. } | Body::Fields { fields, .. }) => {
+                fields.iter().map(|field| field.name).collect()
+            }
             Some(Body::Document { .. } | Body::File { .. }) | None => Vec::new(),
         };
         let takes_json = text.contains("body: JsonBody");
         if takes_json != matches!(operation.body, Some(Body::Json { .. })) {
             wrong.push(format!("{at}: takes a JSON object: {takes_json}"));
+        }
+        let takes_fields = text.contains("body: Fields");
+        if takes_fields != matches!(operation.body, Some(Body::Fields { .. })) {
+            wrong.push(format!("{at}: takes JSON or a form: {takes_fields}"));
         }
         let takes_document = text.contains("body: Document");
         if takes_document != matches!(operation.body, Some(Body::Document { .. })) {
@@ -228,18 +243,105 @@ fn documents_have_what_the_handlers_read_and_nothing_else() {
 }
 
 #[test]
-fn the_parameters_of_flows_are_those_that_the_handlers_read_and_no_others() {
-    let named = Regex::new(r#"(?:listing\s*\.(?:get|boolean)|\bword)\("([^"]+)""#).unwrap();
+fn the_fields_of_charts_are_those_that_the_handlers_read_and_no_others() {
+    // They are read only to be refused.
+    let refused = ["instrument", "composite"];
+    let schemas = chart_schemas::schemas();
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (operation, route) in pairs() {
+        let Some(Body::Fields { fields, example }) = &operation.body else { continue };
+        count += 1;
+        let mut described = BTreeSet::new();
+        collect_names(&object_schema(fields), &schemas, &mut described);
+        let mut read = fields_read(&route.handler);
+        read.retain(|name| !refused.contains(&name.as_str()));
+        if read != described {
+            let missing: Vec<_> = read.difference(&described).collect();
+            let invented: Vec<_> = described.difference(&read).collect();
+            wrong
+                .push(format!("{} {}: {missing:?} missing, {invented:?} invented", route.method, route.path));
+        }
+        assert!(!bracketed(example).is_empty(), "{} has no example", route.path);
+    }
+    assert_all(&wrong);
+    assert!(count > 8, "the sources were not understood");
+}
+
+/// The names of all members that a schema describes, at any depth.
+fn collect_names(schema: &Value, schemas: &Map<String, Value>, names: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                let name = reference.rsplit('/').next().unwrap_or_default();
+                collect_names(&schemas[name], schemas, names);
+            }
+            for (key, member) in members {
+                match member {
+                    Value::Object(properties) if key == "properties" => {
+                        for (name, property) in properties {
+                            names.insert(name.clone());
+                            collect_names(property, schemas, names);
+                        }
+                    }
+                    other => collect_names(other, schemas, names),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_names(item, schemas, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_words_of_charts_are_those_that_are_read() {
+    let stream = |name: &str| json!({ "name": "a", "streams": [{ "metric": "m", name: "none of them" }] });
+    let threshold = |operator: &str, kind: &str| json!({ "name": "a", "thresholds": [{ "operator": operator, "value": 1, "type": kind }] });
+    for (words, chart) in [
+        (chart_schemas::GROUP_FUNCTIONS, stream("group_function")),
+        (chart_schemas::SUMMARY_FUNCTIONS, stream("summary_function")),
+        (chart_schemas::SUMMARY_FUNCTIONS, stream("downsample_function")),
+        (chart_schemas::THRESHOLD_OPERATORS, threshold("none of them", "red")),
+        (chart_schemas::THRESHOLD_LEVELS, threshold(">", "none of them")),
+    ] {
+        let error = ChartDefinition::read(chart.as_object().unwrap(), None).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("is not one of {}", words.join(", "))), "{error}");
+    }
+}
+
+#[test]
+fn objects_become_forms_with_brackets() {
+    let object =
+        json!({ "a": { "b": [{ "c": 1 }, { "c": "x" }] }, "names": ["y"], "flag": true, "none": null });
+    let form = json!({ "a[b][0][c]": "1", "a[b][1][c]": "x", "names[]": "y", "flag": "true" });
+    assert_eq!(Value::Object(bracketed(&object)), form);
+}
+
+#[test]
+fn the_parameters_of_flows_and_charts_are_those_that_the_handlers_read_and_no_others() {
+    let named = Regex::new(
+        r#"(?:listing\s*\.(?:get|all|boolean)\(|\bword\(|\bbound\(|\b(?:moment|whole|span)\(&fields, )"([^"]+)""#,
+    )
+    .unwrap();
     let paging = Regex::new(r"paging\(&listing, (\d+), (\d+)\)").unwrap();
     let mut wrong = Vec::new();
     for (operation, route) in pairs() {
         if operation.face() == Face::Cloudify {
             continue;
         }
-        let text = &route.handler.text;
+        let text = format!("{}{}", route.handler.text, route.handler.queries);
         let mut read: BTreeSet<&str> =
-            named.captures_iter(text).map(|found| found.get(1).unwrap().as_str()).collect();
-        if let Some(pages) = paging.captures(text) {
+            named.captures_iter(&text).map(|found| found.get(1).unwrap().as_str()).collect();
+        if text.contains("slice(&listing)") || text.contains("slice_of_newest(&listing)") {
+            read.extend(["offset", "length", "sort"]);
+        }
+        if text.contains("resolution(&fields)") {
+            read.insert("resolution");
+        }
+        if text.contains("tag_filter(") {
+            read.insert("tags");
+        }
+        if let Some(pages) = paging.captures(&text) {
             read.extend(["page[number]", "page[size]"]);
             let size = operation.parameters.iter().find(|parameter| parameter.name == "page[size]");
             let limits =

@@ -2,8 +2,9 @@
 //!
 //! It knows the one form in which routes are written here, and fails where it meets another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use regex::Regex;
 
@@ -27,6 +28,10 @@ pub(super) struct Handler {
     pub text: String,
     /// The functions that read the body for it.
     pub readers: String,
+    /// The functions to which it gives its query.
+    pub queries: String,
+    /// All functions of its face that it calls, and those that they call.
+    pub called: String,
     /// The name and least role of the permission that every caller needs.
     pub permission: Option<(String, Option<String>)>,
 }
@@ -149,14 +154,102 @@ fn handler(sources: &BTreeMap<PathBuf, String>, file: &Path, name: &str, constan
     let summary =
         comment.iter().take_while(|line| line.starts_with("///")).last().expect("a handler has a comment");
     let readers = readers(text, &text[start..end]);
+    let queries = queries(text, &text[start..end]);
+    let called = called(sources, &file, &text[start..end]);
+    let home = |name: &str| imported(text, name).map(|module| file.with_file_name(format!("{module}.rs")));
     let text = text[start..end].to_owned();
     let permission = asked(&text).map(|asked| {
-        let known = |same_file: bool| {
-            constants.iter().find(|(of, constant, _)| *constant == asked && (!same_file || *of == file))
-        };
-        known(true).or_else(|| known(false)).unwrap_or_else(|| panic!("no permission {asked}")).2.clone()
+        let known =
+            |of: &PathBuf| constants.iter().find(|(file, constant, _)| *constant == asked && file == of);
+        let anywhere = || constants.iter().find(|(_, constant, _)| *constant == asked);
+        known(&file)
+            .or_else(|| known(&home(&asked)?))
+            .or_else(anywhere)
+            .unwrap_or_else(|| panic!("no permission {asked}"))
+            .2
+            .clone()
     });
-    Handler { summary: summary.trim_start_matches('/').trim().to_owned(), text, readers, permission }
+    let summary = summary.trim_start_matches('/').trim().to_owned();
+    Handler { summary, text, readers, queries, called, permission }
+}
+
+/// The sibling module from which a file takes a name.
+fn imported(file: &str, name: &str) -> Option<String> {
+    static IMPORT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"use super::(\w+)::\{?([^;]*);").unwrap());
+    IMPORT
+        .captures_iter(file)
+        .find(|found| found[2].split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name))
+        .map(|found| found[1].to_owned())
+}
+
+/// A function that stands at the left margin of a file.
+fn function<'a>(file: &'a str, name: &str) -> Option<&'a str> {
+    let start = ["", "pub(super) ", "pub "]
+        .iter()
+        .find_map(|visible| file.find(&format!("\n{visible}fn {name}(")))?;
+    let end = start + file[start..].find("\n}").expect("a function ends at the left margin");
+    Some(&file[start..end])
+}
+
+/// The functions of a file to which a handler gives its query.
+fn queries(file: &str, handler: &str) -> String {
+    static CALLED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b(\w+)\([^()]*&listing\)").unwrap());
+    CALLED.captures_iter(handler).filter_map(|call| function(file, &call[1])).collect()
+}
+
+/// The functions that a handler calls, and those that they call, in its file and in the siblings from which it takes
+/// them.
+fn called(sources: &BTreeMap<PathBuf, String>, file: &Path, handler: &str) -> String {
+    static CALL: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\bmap\((\w+)\)|\b(\w+)\(").unwrap());
+    let mut found: BTreeMap<(PathBuf, String), &str> = BTreeMap::new();
+    let mut waiting = vec![(file.to_owned(), handler)];
+    while let Some((file, text)) = waiting.pop() {
+        for call in CALL.captures_iter(text) {
+            let name = call.get(1).or(call.get(2)).unwrap();
+            // Methods, and what belongs to other types, are no functions of a face.
+            if call.get(2).is_some() && text[..name.start()].ends_with(['.', ':']) {
+                continue;
+            }
+            let name = name.as_str();
+            let home = match imported(&sources[&file], name) {
+                Some(module) => file.with_file_name(format!("{module}.rs")),
+                None => file.clone(),
+            };
+            let Some(body) = sources.get(&home).and_then(|text| function(text, name)) else { continue };
+            if found.insert((home.clone(), name.to_owned()), body).is_none() {
+                waiting.push((home, body));
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// The names of the fields that a handler of charts reads, at any depth of the body.
+pub(super) fn fields_read(handler: &Handler) -> BTreeSet<String> {
+    let read = Regex::new(concat!(
+        r"(?:\b(?:text|whole|flag|moment|time|items|span)\(\s*&?[\w.]+,\s*",
+        r"|\b(?:kept|within|is_named)\(\s*",
+        r"|\w\s*\.(?:get|contains_key|text|number|whole|flag|word|list|objects|value)\(\s*",
+        r#")"(\w+)""#,
+    ))
+    .unwrap();
+    let closed = Regex::new(r#"\b(?:number|required|given)\("(\w+)"\)"#).unwrap();
+    let paired = Regex::new(r#"\("(\w+)", (?:&mut |MetricKind::)"#).unwrap();
+    let definition = concat!(env!("CARGO_MANIFEST_DIR"), "/src/charts/definition.rs");
+    let definition = std::fs::read_to_string(definition).unwrap();
+    let definition = definition.split("#[cfg(test)]").next().unwrap();
+    let mut texts = format!("{}{}", handler.text, handler.called);
+    if handler.text.contains(".create_chart(") || handler.text.contains(".edit_chart(") {
+        texts.push_str(&definition[definition.find("\nimpl ChartDefinition").unwrap()..]);
+    } else if handler.called.contains("read_tags(") {
+        for name in ["read_tags", "tag_condition"] {
+            texts.push_str(function(definition, name).unwrap());
+        }
+    }
+    [read, closed, paired]
+        .iter()
+        .flat_map(|regex| regex.captures_iter(&texts).map(|found| found[1].to_owned()).collect::<Vec<_>>())
+        .collect()
 }
 
 /// The constant of the permission that every caller of a handler needs.
