@@ -377,12 +377,12 @@ impl Charts {
             .await
     }
 
-    /// Asks a job to stop.
+    /// Asks a job to stop: one that the caller asked for, or with `of_anybody` any.
     ///
     /// # Errors
-    /// [`ChartError::NotFound`]; [`ChartError::Forbidden`] for a job that draws no chart; [`ChartError::Execution`] where it
-    /// has ended.
-    pub async fn cancel_job(&self, caller: &Caller, number: i64) -> Result<(), ChartError> {
+    /// [`ChartError::NotFound`]; [`ChartError::Forbidden`] for a job of somebody else or one that draws no chart;
+    /// [`ChartError::Execution`] where it has ended.
+    pub async fn cancel_job(&self, caller: &Caller, number: i64, of_anybody: bool) -> Result<(), ChartError> {
         let (tenant, is_admin) = (caller.tenant.clone(), caller.is_admin());
         let job = self
             .inner
@@ -397,6 +397,13 @@ impl Charts {
         if job.workflow != Workflow::RenderChart {
             let message = "only jobs that draw charts are cancelled here: cancel the execution instead";
             return Err(ChartError::Forbidden(message.to_owned()));
+        }
+        if job.created_by != caller.user && !of_anybody {
+            let message = format!(
+                "the job `{number}` was asked for by `{}`: you may cancel only your own",
+                job.created_by
+            );
+            return Err(ChartError::Forbidden(message));
         }
         self.inner.engine.cancel(job.id, crate::model::CancelMode::Cancel).await?;
         Ok(())

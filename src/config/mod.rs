@@ -231,7 +231,7 @@ impl Default for Log {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
-            filter: "info,refinery_core=warn,actix_server=warn,lapin=off".to_owned(),
+            filter: "info,refinery_core=warn,actix_server=warn,lapin=off,usvg=error".to_owned(),
         }
     }
 }

@@ -294,6 +294,10 @@ fn a_job_is_cancelled_while_it_draws_and_while_it_waits() {
     let made: Vec<_> = (0..6).map(|_| ChartSnapshot::of(&api, chart)).collect();
     made[0].wait_for("working");
     assert_eq!(made[5].get_job()["state"], "queued");
+    // Who may only look cancels nobody else's.
+    let viewer = add_member(&server, "vera", "default_tenant", "viewer");
+    refused_request(&viewer.delete(&format!("/v1/jobs/{}", made[0].job)), 403);
+    assert_eq!(ChartSnapshot::of(&viewer, chart).cancel().status, 204);
     for snapshot in [&made[0], &made[5]] {
         let reply = snapshot.cancel();
         assert_eq!(reply.status, 204, "{}", reply.text());

@@ -109,9 +109,12 @@ async fn job(
 }
 
 /// Cancel a job that draws a chart.
+///
+/// Who may not delete chart snapshots cancels only those of their own.
 async fn cancel(auth: Auth, service: web::Data<Service>, job: Number) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(CREATE)?;
-    service.charts.cancel_job(caller, number("job", &job)?).await?;
+    let of_anybody = caller.may(DELETE);
+    service.charts.cancel_job(caller, number("job", &job)?, of_anybody).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

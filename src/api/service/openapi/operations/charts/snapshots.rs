@@ -121,13 +121,19 @@ fn read_job() -> Operation {
 
 fn cancel() -> Operation {
     charts_call(Delete, "/v1/jobs/{job}", "Cancel a job that draws a chart.")
-        .about("Its chart snapshot stays, without a picture. A sys_admin may cancel those of all tenants.")
+        .about("Its chart snapshot stays, without a picture. Who may not delete chart snapshots cancels only jobs of their own; a sys_admin those of all tenants.")
         .needs(SNAPSHOT_CREATE)
         .of_job()
         .meets(
             "The job draws no chart.",
             ChartError::Forbidden(
                 "only jobs that draw charts are cancelled here: cancel the execution instead".to_owned(),
+            ),
+        )
+        .meets(
+            "Somebody else asked for the job.",
+            ChartError::Forbidden(
+                "the job `7` was asked for by `anna`: you may cancel only your own".to_owned(),
             ),
         )
         .fails(
