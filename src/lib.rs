@@ -23,4 +23,5 @@ pub mod serve;
 pub mod snapshots;
 pub mod sources;
 pub mod store;
+mod words;
 pub mod worker;

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{Asking, Permission, TenantName, TenantRole, Timestamp};
+use crate::words::words;
 
 use super::{FlowError, Flows, Graph, JsonText};
 
@@ -17,29 +18,6 @@ pub const FLOW_EMIT: Permission = Permission::tenant("workspaces.flow.emit", Ten
 
 /// Names and descriptions are cut off nowhere, so they have a limit, in characters.
 const MAX_NAME_CHARACTERS: usize = 1024;
-
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$doc])* $variant),+ }
-
-        impl $name {
-            /// All names on the wire.
-            pub const NAMES: &'static [&'static str] = &[$($text),+];
-
-            /// The name on the wire and in tables.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-
-            /// The value by its name.
-            pub fn parse(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
 
 words! {
     /// Whether a flow is to run (`status`), or does (`current_status`).
