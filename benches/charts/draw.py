@@ -12,6 +12,7 @@ import time
 import matplotlib
 import numpy
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 DPI = 100
@@ -23,11 +24,13 @@ def draw(size, names, streams):
     axes = figure.add_subplot()
     for name, (times, values) in zip(names, streams):
         axes.plot(times, values, label=name, linewidth=1.5)
-    axes.xaxis_date()
+    locator = AutoDateLocator()
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.set_title("Tides of the year")
     axes.set_ylabel("level")
     axes.grid(True)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncol=len(names), frameon=False)
+    axes.legend(loc="upper left", ncol=len(names))
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return picture.getvalue()

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
+use crate::influx;
+
 /// How often the disk is asked to keep something.
 const SYNCS: u32 = 500;
 
@@ -17,6 +19,8 @@ pub fn facts() -> anyhow::Result<Vec<String>> {
         format!("Linux {}, `{}`", read("/proc/sys/kernel/osrelease"), file_system(&folder)),
         format!("{:.0} times a second 8 KiB are overwritten and made durable (`fdatasync`)", syncs(&folder)?),
         format!("Lifeboat {} with SQLite {}", env!("CARGO_PKG_VERSION"), rusqlite::version()),
+        influx::version()
+            .map_or_else(|| "no InfluxDB".to_owned(), |version| format!("{version} with its defaults")),
     ])
 }
 

@@ -4,7 +4,7 @@
 //! year is drawn from both, in turns with matplotlib. Then the same line protocol goes in turns to the store, to the
 //! service and to InfluxDB. All are child processes with folders of their own, except the store that takes points.
 //!
-//! `LIFEBOAT_BENCH_ROUNDS` (60) and `LIFEBOAT_BENCH_BATCHES` (60) set how often, `LIFEBOAT_BENCH_PYTHON` names a Python
+//! `LIFEBOAT_BENCH_ROUNDS` (100) and `LIFEBOAT_BENCH_BATCHES` (600) set how often, `LIFEBOAT_BENCH_PYTHON` names a Python
 //! that has matplotlib, `LIFEBOAT_BENCH_INFLUXD` the database, `LIFEBOAT_BENCH_KEEP` a folder for the last pictures, and
 //! `TMPDIR` says where.
 
@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let points = arguments.iter().find_map(|text| text.parse().ok()).unwrap_or(10_000_000);
-    let (rounds, batches) = (number("LIFEBOAT_BENCH_ROUNDS", 60)?, number("LIFEBOAT_BENCH_BATCHES", 60)?);
+    let (rounds, batches) = (number("LIFEBOAT_BENCH_ROUNDS", 100)?, number("LIFEBOAT_BENCH_BATCHES", 600)?);
     let before = machine::load();
     let facts = machine::facts()?;
     pictures::measure(points, rounds.max(1))?;

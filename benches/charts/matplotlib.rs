@@ -28,8 +28,9 @@ impl Python {
         Ok(Self { program, _folder: Some(folder) })
     }
 
-    /// Starts it.
+    /// Starts it, if it has what is needed.
     pub fn start(&self) -> anyhow::Result<Drawer> {
+        run(Command::new(&self.program).args(["-c", "import matplotlib, numpy"]))?;
         Drawer::start(Command::new(&self.program).args(["-c", include_str!("draw.py")]))
     }
 }

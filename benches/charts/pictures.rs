@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use serde_json::{Value, json};
 
 use crate::matplotlib::Python;
@@ -33,7 +33,7 @@ impl Drawer {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("failed to start {command:?}"))?;
+            .with_context(|| format!("failed to start {:?}", command.get_program()))?;
         let commands = child.stdin.take().context("no pipe")?;
         let answers = BufReader::new(child.stdout.take().context("no pipe")?);
         Ok(Self { child, commands, answers })
@@ -123,13 +123,10 @@ pub fn measure(points: usize, rounds: usize) -> anyhow::Result<()> {
         contenders.push(Contender::new(name, painter::start(&path)?));
     }
     let python = Python::find();
-    match python
-        .as_ref()
-        .map_err(|error| format!("{error:#}"))
-        .and_then(|python| python.start().map_err(|error| format!("{error:#}")))
-    {
+    let started = python.as_ref().map(Python::start);
+    match started.unwrap_or_else(|error| Err(anyhow!("{error:#}"))) {
         Ok(drawer) => contenders.push(Contender::new("matplotlib".to_owned(), drawer)),
-        Err(error) => eprintln!("charts: matplotlib is skipped: {error}"),
+        Err(error) => eprintln!("charts: matplotlib is skipped: {error:#}"),
     }
     println!(
         "\n| Picture | Who | median ms | p95 ms | reading ms | Rows read | PNG bytes | Peak of memory, MiB |"

@@ -66,10 +66,18 @@ fn key(source: &str) -> anyhow::Result<SeriesKey> {
 
 fn measurement(key: &SeriesKey, number: usize, time: i64) -> Measurement {
     let turn = |period: i64| (time - START) as f64 / period as f64 * std::f64::consts::TAU;
-    let noise = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let noise = scatter(number);
     let base = 20.0 * (number % SOURCES.len()) as f64;
     let value = base + 8.0 * turn(SECONDS).sin() + 3.0 * turn(86_400).sin() + (noise % 400) as f64 / 100.0;
     // In hundredths, as instruments give them.
     let point = Point::plain(time, (value * 100.0).round() / 100.0);
     Measurement { key: key.clone(), kind: None, period: None, point }
+}
+
+/// A number that looks like chance, always the same for the same: SplitMix64's finish.
+pub fn scatter(number: usize) -> u64 {
+    let mut mixed = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
