@@ -80,7 +80,9 @@ fn list(service: &Service, output: &Output) -> Result<(), CliError> {
         let rows: Vec<_> = spaces.iter().flat_map(chart_rows).collect();
         let charts: usize = spaces.iter().map(|space| charts_of(space).len()).sum();
         let header = ["CHART", "SPACE", "SPACE NAME", "KIND", "NAME"];
-        format!("{}\n\n{charts} charts in {} spaces", table(&header, rows), spaces.len())
+        // The service ships eight charts, in one space.
+        let noun = if spaces.len() == 1 { "space" } else { "spaces" };
+        format!("{}\n\n{charts} charts in {} {noun}", table(&header, rows), spaces.len())
     });
     Ok(())
 }
