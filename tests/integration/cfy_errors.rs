@@ -136,7 +136,7 @@ fn a_running_create_is_cancelled_and_leaves_nothing() {
     assert_eq!(snapshot["status"], "failed");
     assert_eq!(snapshot["error"], "cancelled");
     assert!(server.files_in("archives").is_empty());
-    assert!(server.files_in("tmp").is_empty());
+    server.leaves_nothing_in_tmp();
     cfy.run(&["snapshots", "download", "nightly"]).refused(&["400", "Failed snapshot cannot be downloaded"]);
     cfy.run(&["snapshots", "restore", "nightly"]).refused(&["400", "Failed snapshot cannot be restored"]);
     cfy.run(&["snapshots", "delete", "nightly"]).success();

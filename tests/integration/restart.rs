@@ -6,7 +6,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, TestServer, eventually, fill, inventory};
+use crate::harness::{Api, TestServer, fill, inventory};
 
 #[test]
 fn state_and_snapshots_survive_a_stop_and_a_kill() {
@@ -39,8 +39,7 @@ fn a_create_that_was_killed_is_failed_and_leaves_nothing() {
         let snapshot = api.get("snapshots/nightly").expect(200);
         assert_eq!(snapshot["status"], "failed", "{failpoint}");
         assert_ne!(snapshot["error"], "", "{failpoint}");
-        // The picture of the failed create may be on its way through the folder.
-        eventually("the folder is empty", 30, || server.files_in("tmp").is_empty().then_some(()));
+        server.leaves_nothing_in_tmp();
         assert_eq!(server.files_in("archives"), Vec::<String>::new(), "{failpoint}");
         api.delete("snapshots/nightly").expect(200);
         api.create_snapshot("nightly", &json!({}));
@@ -132,7 +131,7 @@ fn a_stop_closes_what_does_not_finish_in_time_and_ends_well() {
     assert_eq!(ended["status"], "failed", "{ended:#}");
     assert!(ended["error"].as_str().unwrap().starts_with("interrupted"), "{ended:#}");
     assert_eq!(api.get("snapshots/nightly").expect(200)["status"], "failed");
-    assert_eq!(server.files_in("tmp"), Vec::<String>::new());
+    server.leaves_nothing_in_tmp();
 }
 
 /// Asks for what kills the server: it may be dead before it has answered.

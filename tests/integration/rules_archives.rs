@@ -20,7 +20,7 @@ fn assert_refused(server: &TestServer, what: &str, bytes: &[u8]) {
     let message = body["message"].as_str().unwrap();
     assert!(message.len() > 20, "{what}: no reason in {message:?}");
     assert_eq!(ids(&api), ["nightly"], "{what}");
-    assert_eq!(server.files_in("tmp"), Vec::<String>::new(), "{what}");
+    server.leaves_nothing_in_tmp();
     assert_eq!(server.files_in("archives").len(), 1, "{what}");
 }
 

@@ -120,9 +120,8 @@ fn a_cancel_is_honoured_within_a_second() {
     cancel_within_a_second(&api, &create);
     let snapshot = api.get("snapshots/nightly").expect(200);
     assert_eq!((&snapshot["status"], &snapshot["error"]), (&json!("failed"), &json!("cancelled")));
-    for folder in ["tmp", "archives"] {
-        assert_eq!(server.files_in(folder), Vec::<String>::new(), "{folder}");
-    }
+    server.leaves_nothing_in_tmp();
+    assert_eq!(server.files_in("archives"), Vec::<String>::new());
 
     for place in ["restore:staging", "restore:staged"] {
         let server = TestServer::builder().holding(place).start();

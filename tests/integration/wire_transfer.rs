@@ -162,7 +162,7 @@ fn what_is_no_archive_is_refused_and_not_kept() {
         let message = reply.expect(400)["message"].as_str().unwrap().to_owned();
         assert!(!message.is_empty(), "{what}");
         assert_eq!(ids(&api), ["nightly"], "{what}");
-        assert_eq!(server.files_in("tmp"), Vec::<String>::new(), "{what}");
+        server.leaves_nothing_in_tmp();
         assert_eq!(server.files_in("archives").len(), 1, "{what}");
     }
 }

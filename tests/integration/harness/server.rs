@@ -150,6 +150,11 @@ impl TestServer {
         names
     }
 
+    /// Waits until nothing is left in the folder of files in the making, through which pictures of jobs pass too.
+    pub fn leaves_nothing_in_tmp(&self) {
+        eventually("nothing is left in `tmp`", 30, || self.files_in("tmp").is_empty().then_some(()));
+    }
+
     /// The port that the system picked.
     pub fn port(&self) -> u16 {
         self.port
