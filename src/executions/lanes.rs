@@ -1,8 +1,8 @@
 //! Who may run beside whom: the one place where it is decided.
 //!
 //! A restore and a rollback run alone. Creates, captures and restores of one flow run beside each other and beside
-//! everything but those, and so does the drawing of charts, a few at a time; creates that pause flows run one after the other, so that none starts what the other has
-//! stopped. Executions of one deployment run one after the other.
+//! everything but those, and so does the drawing of charts, a few at a time. Creates that pause flows run one after the
+//! other, so that none starts what the other has stopped. Executions of one deployment run one after the other.
 
 use crate::model::{Execution, ExecutionStatus, Workflow};
 

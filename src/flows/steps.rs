@@ -26,6 +26,21 @@ pub(super) fn has_step(connection: &Connection, flow: &str, step: &str) -> Resul
     Ok(connection.prepare_cached(sql)?.query_row([flow, step], |row| row.get(0))?)
 }
 
+/// Judges a snapshot that somebody wants to write, in the order in which the calls say what is wrong.
+fn judge(
+    connection: &Connection,
+    asking: &Asking,
+    flow: &str,
+    snapshot: Result<StepSnapshot, FlowError>,
+    max_bytes: usize,
+) -> Result<StepSnapshot, FlowError> {
+    find_stopped(connection, asking, flow)?;
+    let snapshot = snapshot?;
+    check_size(&snapshot.value, max_bytes)?;
+    require_step(connection, flow, &snapshot.step)?;
+    Ok(snapshot)
+}
+
 fn require_step(connection: &Connection, flow: &str, step: &str) -> Result<(), FlowError> {
     if has_step(connection, flow, step)? {
         return Ok(());
@@ -87,10 +102,7 @@ impl Flows {
     ) -> Result<StepSnapshot, FlowError> {
         let (id, settings) = (flow.to_owned(), self.settings().clone());
         self.write(move |tx| {
-            find_stopped(tx, &asking, &id)?;
-            let snapshot = snapshot?;
-            check_size(&snapshot.value, settings.max_snapshot_bytes)?;
-            require_step(tx, &id, &snapshot.step)?;
+            let snapshot = judge(tx, &asking, &id, snapshot, settings.max_snapshot_bytes)?;
             if value(tx, &id, &snapshot.step)?.is_some() {
                 return Err(FlowError::SnapshotExists { flow: id, step: snapshot.step });
             }
@@ -115,10 +127,7 @@ impl Flows {
     ) -> Result<StepSnapshot, FlowError> {
         let (id, settings) = (flow.to_owned(), self.settings().clone());
         self.write(move |tx| {
-            find_stopped(tx, &asking, &id)?;
-            let snapshot = snapshot?;
-            check_size(&snapshot.value, settings.max_snapshot_bytes)?;
-            require_step(tx, &id, &snapshot.step)?;
+            let snapshot = judge(tx, &asking, &id, snapshot, settings.max_snapshot_bytes)?;
             let before = require_value(tx, &id, &snapshot.step)?;
             let origin = Origin::of_user(Action::Edit, asking.caller.user.as_str());
             let mut change = Change::new(tx, &id);

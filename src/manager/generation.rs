@@ -93,21 +93,29 @@ impl Generations {
     /// # Errors
     /// The file system's and the database's own.
     pub fn create(&self) -> Result<Generation, GenerationError> {
-        let number = self.all()?.last().map_or(1, |last| last + 1);
-        fs::DirBuilder::new().mode(0o700).create(self.path(number))?;
+        let number = self.create_folder()?;
         self.load(number)
     }
 
-    /// As [`Generations::create`], with the measurements of another generation. Nobody may write those meanwhile.
+    /// As [`Generations::create`], with the measurements of another generation. Nobody may write those meanwhile. A copy
+    /// that fails leaves nothing behind.
     ///
     /// # Errors
     /// The file system's and the database's own.
     pub fn create_beside(&self, other: &Generation) -> Result<Generation, GenerationError> {
+        let number = self.create_folder()?;
+        if let Err(source) = other.metrics.copy_blocking(&self.path(number).join(METRICS)) {
+            self.remove(number)?;
+            return Err(GenerationError::OpenMetrics { number, source });
+        }
+        self.load(number)
+    }
+
+    /// Makes the folder of the next generation.
+    fn create_folder(&self) -> Result<u64, GenerationError> {
         let number = self.all()?.last().map_or(1, |last| last + 1);
         fs::DirBuilder::new().mode(0o700).create(self.path(number))?;
-        let failed = |source| GenerationError::OpenMetrics { number, source };
-        other.metrics.copy_blocking(&self.path(number).join(METRICS)).map_err(failed)?;
-        self.load(number)
+        Ok(number)
     }
 
     /// Opens the tables of a generation.
@@ -192,5 +200,18 @@ mod tests {
         generations.remove(first).unwrap();
         generations.remove(first).unwrap();
         assert_eq!(generations.all().unwrap(), [second]);
+    }
+
+    #[test]
+    fn a_copy_of_measurements_that_fails_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let generations = Generations::open(folder.path()).unwrap();
+        let first = generations.create().unwrap();
+        let copy = generations.create_beside(&first).unwrap().number;
+        assert_eq!(generations.all().unwrap(), [first.number, copy]);
+        // Its file is no database any more.
+        fs::remove_file(generations.path(first.number).join(METRICS)).unwrap();
+        assert!(generations.create_beside(&first).is_err());
+        assert_eq!(generations.all().unwrap(), [first.number, copy]);
     }
 }

@@ -85,8 +85,8 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// Whether nobody has made anything: no blueprint, deployment, plugin, secret, agent, flow, capture or space, and no tenant but
-    /// `default_tenant`.
+    /// Whether nobody has made anything: no blueprint, deployment, plugin, secret, agent, flow, capture or space, and no
+    /// tenant but `default_tenant`.
     pub fn is_clean(&self) -> bool {
         self.made().is_empty()
     }
