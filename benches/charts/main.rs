@@ -11,6 +11,7 @@
 mod http;
 mod influx;
 mod ingest;
+#[path = "../shared/machine.rs"]
 mod machine;
 mod matplotlib;
 mod painter;
@@ -18,8 +19,6 @@ mod pictures;
 mod report;
 mod service;
 mod year;
-
-use anyhow::Context as _;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,9 +32,14 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let points = arguments.iter().find_map(|text| text.parse().ok()).unwrap_or(10_000_000);
-    let (rounds, batches) = (number("LIFEBOAT_BENCH_ROUNDS", 100)?, number("LIFEBOAT_BENCH_BATCHES", 600)?);
+    let (rounds, batches) =
+        (machine::number("LIFEBOAT_BENCH_ROUNDS", 100)?, machine::number("LIFEBOAT_BENCH_BATCHES", 600)?);
     let before = machine::load();
-    let facts = machine::facts()?;
+    let mut facts = machine::facts()?;
+    facts.push(
+        influx::version()
+            .map_or_else(|| "no InfluxDB".to_owned(), |version| format!("{version} with its defaults")),
+    );
     pictures::measure(points, rounds.max(1))?;
     ingest::measure(batches.max(1))?;
     for fact in facts {
@@ -43,11 +47,4 @@ fn main() -> anyhow::Result<()> {
     }
     println!("- load average {before} before and {} after", machine::load());
     Ok(())
-}
-
-fn number(name: &str, default: usize) -> anyhow::Result<usize> {
-    match std::env::var(name) {
-        Ok(text) => text.parse().with_context(|| format!("`{name}` has to be a number")),
-        Err(_) => Ok(default),
-    }
 }

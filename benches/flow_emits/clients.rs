@@ -52,3 +52,12 @@ pub(super) fn installed(name: &str) -> PathBuf {
     };
     found.unwrap_or_else(|| panic!("no `{name}`"))
 }
+
+/// The version of RabbitMQ, read from the name of its folder: its own commands leave a port mapper running.
+pub fn rabbitmq_version() -> Option<String> {
+    let libraries = rabbitmq()?.parent()?.join("lib");
+    std::fs::read_dir(libraries).ok()?.find_map(|entry| {
+        let name = entry.ok()?.file_name();
+        Some(name.to_str()?.strip_prefix("rabbitmq_server-")?.to_owned())
+    })
+}

@@ -12,6 +12,8 @@ mod broker;
 mod clients;
 mod http;
 mod load;
+#[path = "../shared/machine.rs"]
+#[expect(dead_code, reason = "the memory of processes is not measured here")]
 mod machine;
 mod measures;
 mod peer;
@@ -21,8 +23,6 @@ mod report;
 mod service;
 #[path = "../../tests/integration/harness/wait.rs"]
 mod wait;
-
-use anyhow::Context as _;
 
 use broker::Broker;
 use measures::Bench;
@@ -43,14 +43,17 @@ fn main() -> anyhow::Result<()> {
         eprintln!("flow_emits: skipped: install the Debian package(s) {}", missing.join(", "));
         return Ok(());
     }
-    let messages = number("LIFEBOAT_BENCH_MESSAGES", 20_000)?.max(1000);
-    let rounds = number("LIFEBOAT_BENCH_ROUNDS", 3)?.max(1);
+    let messages = machine::number("LIFEBOAT_BENCH_MESSAGES", 20_000)?.max(1000);
+    let rounds = machine::number("LIFEBOAT_BENCH_ROUNDS", 3)?.max(1);
     tokio::runtime::Runtime::new()?.block_on(run(messages, rounds))
 }
 
 async fn run(messages: usize, rounds: usize) -> anyhow::Result<()> {
     let before = machine::load();
-    let facts = machine::facts()?;
+    let mut facts = machine::facts()?;
+    let peer = Postgres::version()?;
+    facts.push(format!("{peer} with the settings of `initdb`, by a Unix socket, tokio-postgres"));
+    facts.push(format!("RabbitMQ {} with its defaults", clients::rabbitmq_version().unwrap_or_default()));
     eprintln!("starting RabbitMQ, PostgreSQL and Lifeboat");
     let broker = Broker::start();
     let postgres = Postgres::start().await?;
@@ -76,11 +79,4 @@ async fn run(messages: usize, rounds: usize) -> anyhow::Result<()> {
     }
     println!("- load average {before} before and {} after", machine::load());
     Ok(())
-}
-
-fn number(name: &str, default: usize) -> anyhow::Result<usize> {
-    match std::env::var(name) {
-        Ok(text) => text.parse().with_context(|| format!("`{name}` has to be a number")),
-        Err(_) => Ok(default),
-    }
 }

@@ -1,17 +1,17 @@
-//! The machine on which is measured, as far as it decides the figures.
+//! The machine on which is measured, as far as it decides the figures, and how much is measured on it. Every benchmark
+//! has it.
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::clients;
-use crate::postgres::Postgres;
+use anyhow::Context as _;
 
 /// How often the disk is asked to keep something.
 const SYNCS: u32 = 500;
 
-/// Lines for the report: processor, kernel, file system, versions.
+/// Lines for every report: processor, kernel, file system, our versions.
 pub fn facts() -> anyhow::Result<Vec<String>> {
     let cores = std::thread::available_parallelism()?;
     let folder = std::env::temp_dir();
@@ -20,14 +20,20 @@ pub fn facts() -> anyhow::Result<Vec<String>> {
         format!("Linux {}, `{}`", read("/proc/sys/kernel/osrelease"), file_system(&folder)),
         format!("{:.0} times a second 8 KiB are overwritten and made durable (`fdatasync`)", syncs(&folder)?),
         format!("Lifeboat {} with SQLite {}", env!("CARGO_PKG_VERSION"), rusqlite::version()),
-        format!("{} with the settings of `initdb`, by a Unix socket, tokio-postgres", Postgres::version()?),
-        format!("RabbitMQ {} with its defaults", rabbitmq().unwrap_or_default()),
     ])
 }
 
 /// What else ran: the load average over one, five and fifteen minutes.
 pub fn load() -> String {
     read("/proc/loadavg").split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+}
+
+/// The most memory that a process has held so far, in MiB, by its number or `self`.
+pub fn peak_mebibytes(process: &str) -> f64 {
+    let status = read(&format!("/proc/{process}/status"));
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    peak.and_then(|kibibytes| kibibytes.trim().parse::<f64>().ok())
+        .map_or(f64::NAN, |kibibytes| kibibytes / 1024.0)
 }
 
 fn read(path: &str) -> String {
@@ -80,11 +86,10 @@ fn overwrite(file: &mut File, block: &[u8]) -> std::io::Result<()> {
     file.sync_data()
 }
 
-/// Read from the name of its folder: its own commands leave a port mapper running.
-fn rabbitmq() -> Option<String> {
-    let libraries = clients::rabbitmq()?.parent()?.join("lib");
-    fs::read_dir(libraries).ok()?.find_map(|entry| {
-        let name = entry.ok()?.file_name();
-        Some(name.to_str()?.strip_prefix("rabbitmq_server-")?.to_owned())
-    })
+/// A number that the environment sets, or the default.
+pub fn number(name: &str, default: usize) -> anyhow::Result<usize> {
+    match std::env::var(name) {
+        Ok(text) => text.parse().with_context(|| format!("`{name}` has to be a number")),
+        Err(_) => Ok(default),
+    }
 }
