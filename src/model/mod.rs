@@ -6,6 +6,7 @@ mod access;
 mod caller;
 mod execution;
 mod ids;
+mod selection;
 mod snapshot;
 mod timestamp;
 
@@ -13,5 +14,6 @@ pub use access::{Permission, SystemRole, TenantRole, Visibility};
 pub use caller::{Asking, Caller};
 pub use execution::{CancelMode, Execution, ExecutionStatus, Workflow};
 pub use ids::{BlobId, EntityId, ExecutionId, IdError, SnapshotId, TenantName, UserName};
+pub use selection::{EntityName, IdPattern, Matcher, Selection, SelectionError};
 pub use snapshot::{Snapshot, SnapshotOrigin, SnapshotStatus};
 pub use timestamp::Timestamp;
