@@ -42,6 +42,7 @@ mod rules_keys;
 mod rules_material;
 mod rules_restore;
 mod rules_running;
+mod state_carried;
 mod structure;
 mod wire_auth;
 mod wire_errors;

@@ -44,34 +44,51 @@ pub fn blueprint_archive() -> Vec<u8> {
 }
 
 /// A plugin's code in the form that Cloudify's packer `wagon` 1.0 gives it: a zip.
-fn plugin_wagon() -> Vec<u8> {
-    let wheel = "beacon_plugin-1.2.0-py3-none-any.whl";
+fn plugin_wagon(name: &str, version: &str) -> Vec<u8> {
+    let wheel = format!("{name}-{version}-py3-none-any.whl");
     let package = json!({
-        "archive_name": "beacon_plugin-1.2.0-py311-none-any.wgn",
+        "archive_name": format!("{name}-{version}-py311-none-any.wgn"),
         "build_server_os_properties": {
             "distribution": null, "distribution_release": null, "distribution_version": null
         },
         "created_by_wagon_version": "1.0.3",
-        "package_name": "beacon-plugin",
+        "package_name": name,
         "package_source": ".",
-        "package_version": "1.2.0",
+        "package_version": version,
         "supported_platform": "any",
         "supported_python_versions": ["py311"],
         "wheels": [wheel],
     });
     let code = write_zip(&[("beacon_plugin/__init__.py", b"LIT = True\n")]);
     write_zip(&[
-        ("beacon-plugin/package.json", package.to_string().as_bytes()),
-        (&format!("beacon-plugin/wheels/{wheel}"), &code),
+        (&format!("{name}/package.json"), package.to_string().as_bytes()),
+        (&format!("{name}/wheels/{wheel}"), &code),
     ])
 }
 
 /// What `cfy plugins upload` sends: the wagon and its description in one zip.
 pub fn plugin_archive() -> Vec<u8> {
     write_zip(&[
-        ("beacon_plugin-1.2.0-py311-none-any.wgn", &plugin_wagon()),
+        ("beacon_plugin-1.2.0-py311-none-any.wgn", &plugin_wagon("beacon-plugin", "1.2.0")),
         ("plugin.yaml", PLUGIN_YAML.as_bytes()),
     ])
+}
+
+/// A plugin of another name, as a bare wagon.
+pub fn wagon(name: &str, version: &str) -> Vec<u8> {
+    plugin_wagon(name, version)
+}
+
+/// A tar.gz of these files.
+pub fn tar_gz(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    for (name, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, *bytes).unwrap();
+    }
+    archive.into_inner().unwrap().finish().unwrap()
 }
 
 /// A zip of these entries.
@@ -149,7 +166,7 @@ fn latest_execution(api: &Api, workflow: &str) -> Value {
 pub fn write_plugin(folder: &Path) -> (String, String) {
     let wagon = folder.join("beacon_plugin-1.2.0-py311-none-any.wgn");
     let yaml = folder.join("plugin.yaml");
-    fs::write(&wagon, plugin_wagon()).unwrap();
+    fs::write(&wagon, plugin_wagon("beacon-plugin", "1.2.0")).unwrap();
     fs::write(&yaml, PLUGIN_YAML).unwrap();
     let text = |path: PathBuf| path.into_os_string().into_string().unwrap();
     (text(wagon), text(yaml))

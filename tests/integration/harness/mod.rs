@@ -8,6 +8,7 @@ mod clients;
 mod command_line;
 mod databases;
 mod entries;
+mod environment;
 mod file_server;
 mod flows;
 mod http;
@@ -16,6 +17,7 @@ mod material;
 mod node;
 mod picture;
 mod server;
+mod state;
 mod wait;
 
 pub use broker::Broker;
@@ -29,6 +31,7 @@ pub use clients::{
 pub use command_line::{document, fails, lifeboat, lifeboat_at, run, stderr, stdout};
 pub use databases::{Influx, VictoriaMetrics};
 pub use entries::{Entry, assert_hidden, entries};
+pub use environment::from_environment;
 pub use file_server::FileServer;
 pub use flows::{Flow, Item, add_member, flow_body, graph, refused, snapshot_body, workspace};
 pub use http::{Api, Reply};
@@ -40,4 +43,5 @@ pub use material::{
 pub use node::{EXCHANGE, Running, Step, amqp, node, node_client, publish};
 pub use picture::Picture;
 pub use server::{ADMIN_PASSWORD, TestServer};
+pub use state::{Dice, KINDS, NOT_STATE, Size, State, generate, read_state};
 pub use wait::eventually;

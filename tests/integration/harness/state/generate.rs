@@ -1,0 +1,254 @@
+//! A state from a seed: every kind of entity, by the calls with which users make it.
+//!
+//! What an entity of some kind looks like is decided by chance; how many there are at the most, by the [`Size`].
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::super::material::{form, wagon};
+use super::super::{Api, eventually, now};
+use super::blueprints::{MAIN_FILE, blueprint};
+use super::{Dice, charts, flows};
+
+/// How much there is in a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// Nothing but what a new manager has.
+    Empty,
+    /// One tenant with a little of everything.
+    Small,
+    /// Several tenants.
+    Full,
+}
+
+impl Size {
+    /// The most entities of one kind in one tenant.
+    fn most(self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Small => 2,
+            Self::Full => 3,
+        }
+    }
+}
+
+/// Fills a manager as `api` says, which calls as an administrator. The same seed does the same, but for ids and times.
+pub fn generate(api: &Api, seed: u64, size: Size) {
+    if size == Size::Empty {
+        return;
+    }
+    let mut dice = Dice::new(seed);
+    let mut tenants = vec!["default_tenant".to_owned()];
+    if size == Size::Full {
+        for number in 0..dice.between(1, 2) {
+            let name = dice.id(number);
+            api.post(&format!("tenants/{name}"), &json!({})).expect(201);
+            tenants.push(name);
+        }
+    }
+    users(api, &tenants, &mut dice);
+    let mut numbers = 0..;
+    for tenant in &tenants {
+        Tenant {
+            api: api.clone().tenant(tenant),
+            name: tenant,
+            numbers: &mut numbers,
+            size,
+            dice: &mut dice,
+        }
+        .fill();
+    }
+}
+
+/// Users of the service with roles in tenants, who come along locked.
+fn users(api: &Api, tenants: &[String], dice: &mut Dice) {
+    for number in 0..dice.below(3) {
+        let name = format!("{}{number}", dice.pick(&["jo", "ada@example.org.", "k-_."]));
+        let user = json!({ "username": name, "password": "password-123", "role": "default" });
+        api.put("users", &user).expect(201);
+        for tenant in tenants {
+            if dice.chance(60) {
+                let role = dice.pick(&["viewer", "operations", "user", "manager"]);
+                let member = json!({ "tenant_name": tenant, "username": name, "role": role });
+                api.put("tenants/users", &member).expect(200);
+            }
+        }
+    }
+}
+
+struct Tenant<'a> {
+    api: Api,
+    name: &'a str,
+    numbers: &'a mut std::ops::RangeFrom<usize>,
+    size: Size,
+    dice: &'a mut Dice,
+}
+
+impl Tenant<'_> {
+    fn fill(mut self) {
+        let most = self.size.most();
+        for _ in 0..self.dice.between(0, most) {
+            self.secret();
+        }
+        for _ in 0..self.dice.between(0, most - 1) {
+            self.plugin();
+        }
+        let mut deployments = Vec::new();
+        for _ in 0..self.dice.between(1, most) {
+            deployments.extend(self.blueprint());
+        }
+        if self.dice.chance(30) {
+            self.broken_blueprint();
+        }
+        self.settle();
+        for (deployment, has_workflows) in &deployments {
+            self.deployed(deployment, *has_workflows);
+        }
+        self.settle();
+        for _ in 0..self.dice.between(0, most) {
+            flows::flow(&self.api, self.name, self.dice);
+        }
+        charts::charts(&self.api, most, now(), self.dice);
+        self.forget(&deployments);
+    }
+
+    fn id(&mut self) -> String {
+        let number = self.numbers.next().unwrap();
+        self.dice.id(number)
+    }
+
+    fn visibility(&mut self) -> &'static str {
+        self.dice.pick::<&str>(&["tenant", "tenant", "private", "global"])
+    }
+
+    fn secret(&mut self) {
+        let (id, visibility) = (self.id(), self.visibility());
+        let body = json!({
+            "value": self.dice.text(), "visibility": visibility, "is_hidden_value": self.dice.chance(20)
+        });
+        self.api.put(&format!("secrets/{id}"), &body).expect(200);
+        if self.dice.chance(30) {
+            self.api.patch(&format!("secrets/{id}"), &json!({ "value": self.dice.text() })).expect(200);
+        }
+    }
+
+    fn plugin(&mut self) {
+        let number = self.numbers.next().unwrap();
+        let archive = wagon(&format!("plugin-{number}"), &format!("{}.{}", number, self.dice.below(9)));
+        let path = format!("plugins?title=p{number}&visibility={}", self.visibility());
+        self.api.send(self.api.request(Method::POST, &path).body(archive)).expect(201);
+    }
+
+    fn labels(&mut self) -> Value {
+        (0..self.dice.below(3)).map(|number| json!({ format!("key{number}"): self.dice.name() })).collect()
+    }
+
+    /// Uploads a blueprint, and asks for deployments of it; gives their ids and whether they have workflows.
+    fn blueprint(&mut self) -> Vec<(String, bool)> {
+        let blueprint = blueprint(self.dice);
+        let id = self.id();
+        let parameters = json!({
+            "application_file_name": MAIN_FILE, "visibility": self.visibility(), "labels": self.labels()
+        });
+        let (content_type, body) = form(&[
+            ("params", None, parameters.to_string().as_bytes()),
+            ("blueprint_archive", Some("filename"), &blueprint.archive),
+        ]);
+        let request = self.api.request(Method::PUT, &format!("blueprints/{id}"));
+        let made = self.api.send(request.header("Content-Type", content_type).body(body)).expect(201);
+        assert_eq!(made["state"], "uploaded", "{:#}", made["error"]);
+        let mut deployments = Vec::new();
+        for _ in 0..self.dice.between(0, 2) {
+            let deployment = self.id();
+            let mut inputs = json!({});
+            for number in 0..blueprint.inputs {
+                if self.dice.chance(50) {
+                    inputs[format!("i{number}")] = self.dice.value(2);
+                }
+            }
+            let body = json!({
+                "blueprint_id": id, "inputs": inputs, "labels": self.labels(), "visibility": "tenant",
+                "display_name": self.dice.name(),
+            });
+            self.api.put(&format!("deployments/{deployment}"), &body).expect(201);
+            deployments.push((deployment, blueprint.has_workflows));
+        }
+        deployments
+    }
+
+    /// A blueprint that could not be read: it stays in the list, with the reason.
+    fn broken_blueprint(&mut self) {
+        let id = self.id();
+        let path = format!("blueprints/{id}?application_file_name={MAIN_FILE}&async_upload=true");
+        let archive = super::super::material::tar_gz(&[("bp/b.yaml", b"node_templates: 7\n")]);
+        self.api.send(self.api.request(Method::PUT, &path).body(archive)).expect(201);
+    }
+
+    /// Waits until nothing runs that was asked for.
+    fn settle(&self) {
+        eventually("what was asked for has ended", 120, || {
+            let open =
+                self.api.get("executions?_include_system_workflows=true&status=pending&status=started");
+            open.items().is_empty().then_some(())
+        });
+    }
+
+    /// What a deployment has after it was made: runs of workflows, what instances learned, agents.
+    fn deployed(&mut self, deployment: &str, has_workflows: bool) {
+        let instances = self.api.get(&format!("node-instances?deployment_id={deployment}")).items();
+        for instance in &instances {
+            let id = instance["id"].as_str().unwrap();
+            if self.dice.chance(50) {
+                let change = json!({
+                    "runtime_properties": self.dice.object(2), "state": self.dice.pick(&["started", "creating", "deleted"])
+                });
+                self.api.patch(&format!("node-instances/{id}?force=true"), &change).expect(200);
+            }
+            if self.dice.chance(25) {
+                let name = self.id();
+                let agent = json!({
+                    "node_instance_id": id, "state": "started", "ip": "192.0.2.7", "system": "debian",
+                    "install_method": "remote", "version": "7.0.5", "rabbitmq_username": "agent",
+                    "rabbitmq_password": self.dice.text(),
+                });
+                self.api.put(&format!("agents/{name}"), &agent).expect(200);
+                if self.dice.chance(60) {
+                    let key = format!("-----BEGIN KEY-----\n{}", self.dice.text());
+                    let path = format!("agents/{name}/key-file");
+                    self.api.send(self.api.request(Method::PUT, &path).body(key)).expect_status(200);
+                }
+            }
+        }
+        if !has_workflows {
+            return;
+        }
+        let start = |body: Value| self.api.post("executions", &body).expect(201);
+        if self.dice.chance(50) {
+            start(json!({ "deployment_id": deployment, "workflow_id": "install" }));
+        }
+        if self.dice.chance(25) {
+            let parameters = self.dice.object(2);
+            start(json!({
+                "deployment_id": deployment, "workflow_id": "start", "queue": true, "parameters": parameters,
+                "allow_custom_parameters": true, "scheduled_time": "209912312359+0000"
+            }));
+        }
+    }
+
+    /// Takes something away again, so that the numbers of rows have gaps.
+    fn forget(&mut self, deployments: &[(String, bool)]) {
+        if self.dice.chance(30)
+            && let Some(secret) = self.api.get("secrets").items().first()
+            && secret["tenant_name"] == self.name
+        {
+            self.api.delete(&format!("secrets/{}", secret["key"].as_str().unwrap())).expect(200);
+        }
+        if self.dice.chance(20)
+            && let Some((deployment, _)) = deployments.first()
+        {
+            let reply = self.api.delete(&format!("deployments/{deployment}?force=true"));
+            assert!(reply.status < 500, "{}", reply.text());
+            self.settle();
+        }
+    }
+}
