@@ -13,13 +13,13 @@ use crate::archive::{Limits, Recipient};
 use crate::charts::store::{MetricsStore, StoreError as MetricsError};
 use crate::charts::{ChartSettings, Charts, Meters, retention};
 use crate::config::Config;
-use crate::database::{ListError, ListQuery, Page, Scope, text};
+use crate::database::{Groups, ListError, ListQuery, Page, Scope, text};
 use crate::executions::table::{EVENTS, EXECUTIONS};
-use crate::executions::{Engine, Homes, JobError, merged};
+use crate::executions::{Engine, Homes, JobError, merged, merged_groups};
 use crate::fetch::FetchSettings;
 use crate::flows::{Amqp, FlowSettings, Flows};
 use crate::keys::{Keys, KeysError};
-use crate::manager::{Blobs, Manager, ManagerError, Vault, visible};
+use crate::manager::{Blobs, Manager, ManagerError, Summarized, Vault, visible};
 use crate::model::{Caller, ExecutionId, Timestamp};
 use crate::records::{Records, RecordsError};
 use crate::snapshots::{SnapshotSettings, Snapshots};
@@ -217,6 +217,25 @@ impl Service {
             scope = scope.and("is_system_workflow = 0", []);
         }
         merged(self.engine.databases(), &EXECUTIONS, query, scope, "created_at").await
+    }
+
+    /// Counts the entities of a kind that the caller sees by the values of one or two fields; executions are those of the
+    /// service and those of deployments.
+    ///
+    /// # Errors
+    /// A filter on a column that there is not; the databases' own.
+    pub async fn summarize(
+        &self,
+        caller: &Caller,
+        kind: Summarized,
+        fields: Vec<&'static str>,
+        query: ListQuery,
+    ) -> Result<Groups, ManagerError> {
+        if kind != Summarized::Executions {
+            return self.manager.summarize(caller, kind, fields, query).await;
+        }
+        let scope = visible(caller, query.all_tenants);
+        Ok(merged_groups(self.engine.databases(), &EXECUTIONS, fields, query, scope).await?)
     }
 
     /// One execution as its record shows it.

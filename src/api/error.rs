@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
+use serde_json::Value;
 
 use crate::access::AccessError;
 use crate::causes::chain;
@@ -19,6 +20,7 @@ use super::face::Face;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     BadParameters,
+    InvalidFilterRule,
     NoSuchIncludeField,
     Unauthorized,
     Forbidden,
@@ -34,6 +36,7 @@ pub enum ErrorCode {
     MissingRequiredDeploymentInput,
     UnknownDeploymentInput,
     DependentExists,
+    DeploymentParentNotFound,
     BlueprintInUse,
     PluginInUse,
     MaintenanceModeActive,
@@ -58,6 +61,7 @@ impl ErrorCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BadParameters => "bad_parameters_error",
+            Self::InvalidFilterRule => "invalid_filter_rule",
             Self::NoSuchIncludeField => "no_such_include_field_error",
             Self::Unauthorized => "unauthorized_error",
             Self::Forbidden => "forbidden_error",
@@ -73,6 +77,7 @@ impl ErrorCode {
             Self::MissingRequiredDeploymentInput => "missing_required_deployment_input_error",
             Self::UnknownDeploymentInput => "unknown_deployment_input_error",
             Self::DependentExists => "dependent_exists_error",
+            Self::DeploymentParentNotFound => "deployment_parent_not_found_error",
             Self::BlueprintInUse => "blueprint_in_use",
             Self::PluginInUse => "plugin_in_use",
             Self::MaintenanceModeActive => "maintenance_mode_active",
@@ -106,6 +111,7 @@ impl ErrorCode {
     pub fn status(self) -> StatusCode {
         match self {
             Self::BadParameters
+            | Self::InvalidFilterRule
             | Self::NoSuchIncludeField
             | Self::SnapshotAction
             | Self::ExistingRunningExecution
@@ -118,7 +124,10 @@ impl ErrorCode {
             | Self::DependentExists => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::FlowRunning => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::StepNotInFlow | Self::SnapshotNotFound => StatusCode::NOT_FOUND,
+            Self::NotFound
+            | Self::DeploymentParentNotFound
+            | Self::StepNotInFlow
+            | Self::SnapshotNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed | Self::BlueprintInUse | Self::PluginInUse => {
                 StatusCode::METHOD_NOT_ALLOWED
             }
@@ -144,18 +153,30 @@ pub struct ApiError {
     code: ErrorCode,
     message: String,
     pointer: Option<String>,
+    members: Vec<(&'static str, Value)>,
 }
 
 impl ApiError {
     /// An error with this code and message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), pointer: None }
+        Self { code, message: message.into(), pointer: None, members: Vec::new() }
     }
 
     /// Says where in the caller's document the fault is (RFC 6901).
     pub fn at(mut self, pointer: Option<String>) -> Self {
         self.pointer = pointer;
         self
+    }
+
+    /// Adds a member to the body that Cloudify's clients read.
+    pub fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.members.push((name, value));
+        self
+    }
+
+    /// The members that the body has beside those of every error, on Cloudify's face.
+    pub fn members(&self) -> &[(&'static str, Value)] {
+        &self.members
     }
 
     /// Where in the caller's document the fault is.
@@ -226,6 +247,12 @@ impl From<ManagerError> for ApiError {
     fn from(error: ManagerError) -> Self {
         let code = match error {
             ManagerError::List(error) => return error.into(),
+            ManagerError::FilterRule { ref rule, ref reason } => {
+                let rule = serde_json::from_str(rule).unwrap_or_default();
+                return Self::new(ErrorCode::InvalidFilterRule, error.to_string())
+                    .with("err_filter_rule", rule)
+                    .with("err_reason", Value::from(reason.as_str()));
+            }
             ManagerError::Database(_)
             | ManagerError::Metrics(_)
             | ManagerError::Generation(_)
@@ -234,6 +261,7 @@ impl From<ManagerError> for ApiError {
             ManagerError::NotFound { .. } => ErrorCode::NotFound,
             ManagerError::Exists { .. } | ManagerError::Conflict(_) => ErrorCode::Conflict,
             ManagerError::Id(_) | ManagerError::BadParameters(_) => ErrorCode::BadParameters,
+            ManagerError::ParentNotFound(_) => ErrorCode::DeploymentParentNotFound,
             ManagerError::InvalidBlueprint(_) => ErrorCode::InvalidBlueprint,
             ManagerError::MissingInputs(_) => ErrorCode::MissingRequiredDeploymentInput,
             ManagerError::UnknownInputs(_) => ErrorCode::UnknownDeploymentInput,

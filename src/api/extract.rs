@@ -175,6 +175,10 @@ impl Listing {
             }),
         }
         };
+        let size = match self.boolean("_get_all_results", false)? {
+            true => u64::MAX,
+            false => number("_size", DEFAULT_PAGE_SIZE)?,
+        };
         let mut filters: Vec<Filter> = Vec::new();
         for (name, value) in &self.parameters {
             if name.starts_with('_') || own.contains(&name.as_str()) {
@@ -191,7 +195,7 @@ impl Listing {
             filters,
             search: self.get("_search").map(str::to_owned),
             offset: number("_offset", 0)?,
-            size: number("_size", DEFAULT_PAGE_SIZE)?,
+            size,
             all_tenants: self.boolean("_all_tenants", false)?,
         })
     }
@@ -234,13 +238,18 @@ impl FromRequest for Listing {
     }
 }
 
+/// The size of a page as it is told: of one that was asked to hold everything, how much that is.
+pub fn page_size(asked: u64, total: u64) -> u64 {
+    if asked == u64::MAX { total } else { asked }
+}
+
 /// A page in Cloudify's form.
 pub fn page_json(page: Page) -> Value {
     json!({
         "items": page.items,
         "metadata": {
-            "pagination": { "total": page.total, "size": page.size, "offset": page.offset },
-            "filtered": null,
+            "pagination": { "total": page.total, "size": page_size(page.size, page.total), "offset": page.offset },
+            "filtered": page.filtered,
         },
     })
 }

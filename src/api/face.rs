@@ -66,11 +66,17 @@ impl Face {
     /// The body of that answer.
     pub fn body(self, error: &ApiError, status: StatusCode) -> Value {
         match self {
-            Self::Cloudify => json!({
-                "message": error.to_string(),
-                "error_code": self.code(error.code()),
-                "server_traceback": null,
-            }),
+            Self::Cloudify => {
+                let mut object = json!({
+                    "message": error.to_string(),
+                    "error_code": self.code(error.code()),
+                    "server_traceback": null,
+                });
+                for (name, value) in error.members() {
+                    object[*name] = value.clone();
+                }
+                object
+            }
             Self::Flows => {
                 let mut object = json!({
                     "status": status.as_str(),

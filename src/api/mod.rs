@@ -15,4 +15,4 @@ pub mod service;
 
 pub use auth::Auth;
 pub use error::{ApiError, ErrorCode};
-pub use extract::{JsonBody, Listing, page_json};
+pub use extract::{JsonBody, Listing, page_json, page_size};

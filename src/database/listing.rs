@@ -69,7 +69,8 @@ pub struct Collection {
 }
 
 impl Collection {
-    pub(super) fn column(&self, name: &str) -> Option<&'static Column> {
+    /// The column of this name on the wire.
+    pub fn column(&self, name: &str) -> Option<&'static Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
@@ -176,6 +177,8 @@ pub struct Page {
     pub offset: u64,
     /// The size that was asked for.
     pub size: u64,
+    /// How many entities the rules of a filter hid; none where none chose.
+    pub filtered: Option<u64>,
 }
 
 /// Why a list can't be given. The messages are Cloudify's.
@@ -235,7 +238,13 @@ pub fn list(
     let items = statement
         .query_map(rusqlite::params_from_iter(parameters.iter()), |row| row_object(row, &columns))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(Page { items, total: u64::try_from(total).unwrap_or(0), offset: query.offset, size: query.size })
+    Ok(Page {
+        items,
+        total: u64::try_from(total).unwrap_or(0),
+        offset: query.offset,
+        size: query.size,
+        filtered: None,
+    })
 }
 
 /// Writes one row, whose columns were selected in this order, as an object.
@@ -289,7 +298,11 @@ fn order(collection: &Collection, sort: &[Sort]) -> Result<String, ListError> {
     Ok(terms.join(", "))
 }
 
-fn condition(
+/// What has to hold of an entity of the list, and the parameters that its `?` take.
+///
+/// # Errors
+/// A filter on a column that there is not.
+pub fn condition(
     collection: &Collection,
     query: &ListQuery,
     scope: &Scope,

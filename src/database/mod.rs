@@ -3,6 +3,7 @@
 //! Knows no table. Whoever owns a file brings its migrations and its SQL.
 
 mod listing;
+mod summary;
 mod tasks;
 mod values;
 
@@ -14,8 +15,10 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 pub use listing::{
-    Collection, Column, ColumnKind, Filter, ListError, ListQuery, Page, Scope, Sort, list, row_object, text,
+    Collection, Column, ColumnKind, Filter, ListError, ListQuery, Page, Scope, Sort, condition, list,
+    row_object, text,
 };
+pub use summary::{Group, Groups, summarize};
 pub use values::list_values;
 
 use tasks::{Task, Tasks};

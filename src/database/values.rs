@@ -60,7 +60,7 @@ pub fn list_values(
             item
         })
         .collect();
-    Ok(Page { items, total, offset: query.offset, size: query.size })
+    Ok(Page { items, total, offset: query.offset, size: query.size, filtered: None })
 }
 
 fn compare(a: &Value, b: &Value) -> std::cmp::Ordering {

@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Value};
 
-use crate::database::{Collection, Database, ListError, ListQuery, Page, Scope, Sort, list};
+use crate::database::{
+    Collection, Database, Group, Groups, ListError, ListQuery, Page, Scope, Sort, list, summarize,
+};
 
 /// Reads one page over both databases, merged by the order that is asked for, else by `order`, and by `id` among
 /// equals. The same scope holds for both.
@@ -49,7 +51,47 @@ pub async fn merged(
             None => item,
         })
         .collect();
-    Ok(Page { items, total, offset: query.offset, size: query.size })
+    Ok(Page { items, total, offset: query.offset, size: query.size, filtered: None })
+}
+
+/// Counts what both databases hold by the values of columns. The groups of both are read whole, as the same group may be
+/// in both.
+///
+/// # Errors
+/// A filter on a column that there is not; the databases' own.
+pub async fn merged_groups(
+    databases: [Database; 2],
+    collection: &'static Collection,
+    fields: Vec<&'static str>,
+    query: ListQuery,
+    scope: Scope,
+) -> Result<Groups, ListError> {
+    let mut groups: Vec<Group> = Vec::new();
+    for database in databases {
+        let asked = ListQuery { offset: 0, size: u64::MAX, ..query.clone() };
+        let (scope, fields) = (scope.clone(), fields.clone());
+        let found = database
+            .read(move |connection| summarize(connection, collection, &fields, &asked, &scope))
+            .await?;
+        groups.extend(found.groups);
+    }
+    let order = |one: &Group, other: &Group| {
+        let pairs = one.values.iter().zip(&other.values);
+        pairs
+            .map(|(one, other)| compare_values(Some(one), Some(other)))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+    };
+    groups.sort_by(order);
+    groups.dedup_by(|later, earlier| {
+        let is_same = later.values == earlier.values;
+        earlier.count += if is_same { later.count } else { 0 };
+        is_same
+    });
+    let total = groups.len() as u64;
+    let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let groups = groups.into_iter().skip(place(query.offset)).take(place(query.size)).collect();
+    Ok(Groups { groups, total })
 }
 
 fn compare(one: &Map<String, Value>, other: &Map<String, Value>, sort: &[Sort]) -> Ordering {

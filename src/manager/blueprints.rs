@@ -11,9 +11,13 @@ use serde_json::{Map, Value, json};
 use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
 use crate::executions::table;
 use crate::files::OpenFile;
-use crate::model::{BlobId, Caller, EntityId, Execution, ExecutionId, Timestamp, Visibility, Workflow};
+use crate::model::{
+    BlobId, Caller, EntityId, Execution, ExecutionId, Timestamp, UserName, Visibility, Workflow,
+};
 
-use super::entities::{self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate};
+use super::entities::{Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate};
+use super::filters::{Choice, Filtered};
+use super::labels::{labels, relabelled};
 use super::{Manager, ManagerError, StoredBlob};
 
 /// The main file where none is named.
@@ -84,6 +88,15 @@ pub struct NewBlueprint {
     pub archive: StoredBlob,
 }
 
+/// What is to be changed of a blueprint; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct BlueprintChange {
+    /// The labels, all of them.
+    pub labels: Option<Vec<Value>>,
+    /// Whose it is.
+    pub owner: Option<UserName>,
+}
+
 /// A file that a caller may download.
 #[derive(Debug)]
 pub struct Download {
@@ -99,7 +112,7 @@ impl Manager {
     /// # Errors
     /// Columns that there are not; the database's own.
     pub async fn blueprints(&self, caller: &Caller, query: ListQuery) -> Result<Page, ManagerError> {
-        self.page(&BLUEPRINT, caller, query).await
+        self.search(caller, Filtered::Blueprints, Choice::default(), query).await
     }
 
     /// One blueprint.
@@ -126,7 +139,7 @@ impl Manager {
         new: NewBlueprint,
     ) -> Result<(Map<String, Value>, ExecutionId), ManagerError> {
         let id = EntityId::parse("blueprint_id", &new.id)?;
-        let labels = entities::labels(caller.user.as_str(), &new.labels, &Map::new())?;
+        let labels = labels(caller.user.as_str(), &new.labels, &Map::new())?;
         let extension = extension(self.blobs().read(new.archive.pin.blob())?)?;
         let caller = caller.clone();
         self.write(move |tx| {
@@ -272,23 +285,27 @@ impl Manager {
         self.widen(&BLUEPRINT, caller, id, visibility).await
     }
 
-    /// Replaces the labels of a blueprint.
+    /// Changes a blueprint, and answers it.
     ///
     /// # Errors
     /// Labels that are none; [`ManagerError::NotFound`].
-    pub async fn set_blueprint_labels(
+    pub async fn change_blueprint(
         &self,
         caller: &Caller,
         id: &str,
-        labels: &[Value],
+        change: BlueprintChange,
     ) -> Result<Map<String, Value>, ManagerError> {
-        let labels = entities::labels(caller.user.as_str(), labels, &Map::new())?;
         let (caller, id) = (caller.clone(), id.to_owned());
         self.write(move |tx| {
             let number = locate(tx, &BLUEPRINT, &caller, &id)?;
+            let labels = match &change.labels {
+                Some(given) => Some(relabelled(tx, "blueprints", number, &caller, given)?.to_string()),
+                None => None,
+            };
             tx.execute(
-                "UPDATE blueprints SET labels = ?2, updated_at = ?3 WHERE number = ?1",
-                (number, labels.to_string(), Timestamp::now().to_string()),
+                "UPDATE blueprints SET labels = coalesce(?2, labels), created_by = coalesce(?3, created_by), updated_at = ?4
+                 WHERE number = ?1",
+                (number, labels, change.owner.as_ref().map(UserName::as_str), Timestamp::now().to_string()),
             )?;
             find(tx, &BLUEPRINT, &caller, &id, None)
         })

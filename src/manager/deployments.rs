@@ -7,14 +7,17 @@ use serde_json::{Map, Value, json};
 
 use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
 use crate::executions::table;
-use crate::model::{Caller, EntityId, Execution, Timestamp, Visibility, Workflow};
+use crate::model::{Caller, EntityId, Execution, Timestamp, UserName, Visibility, Workflow};
 
 use super::blueprint::{DeploymentError, DeploymentPlan, evaluate_outputs, plan_deployment};
 use super::blueprints::plan_of;
 use super::entities::{
-    self, Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, set_visibility,
+    Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, set_visibility,
 };
+use super::filters::{Choice, Filtered};
+use super::labels::{check_parents, labels, relabelled};
 use super::nodes::{instances_of, nodes_of};
+use super::sites::{check_site, site_of};
 use super::{Manager, ManagerError};
 
 /// The latest execution of a deployment, not one of an earlier deployment of the same id.
@@ -191,6 +194,8 @@ pub struct DeploymentChange {
     pub labels: Option<Vec<Value>>,
     /// The site; `Some(None)` takes it away.
     pub site_name: Option<Option<String>>,
+    /// Whose it is.
+    pub owner: Option<UserName>,
 }
 
 impl From<DeploymentError> for ManagerError {
@@ -212,7 +217,7 @@ impl Manager {
     /// # Errors
     /// Columns that there are not; the database's own.
     pub async fn deployments(&self, caller: &Caller, query: ListQuery) -> Result<Page, ManagerError> {
-        self.page(&DEPLOYMENT, caller, query).await
+        self.search(caller, Filtered::Deployments, Choice::default(), query).await
     }
 
     /// One deployment.
@@ -248,10 +253,14 @@ impl Manager {
                 Ok(plan_deployment(&plan, &inputs, &mut new_instance_id)?)
             })
             .await?;
-        let labels = entities::labels(caller.user.as_str(), &new.labels, &plan.labels)?;
+        let labels = labels(caller.user.as_str(), &new.labels, &plan.labels)?;
         let caller = caller.clone();
         self.write(move |tx| {
             check_free(tx, &DEPLOYMENT, caller.tenant.as_str(), id.as_str(), new.visibility)?;
+            if let Some(site) = &new.site_name {
+                check_site(tx, &caller, site, (id.as_str(), new.visibility))?;
+            }
+            check_parents(tx, &caller, id.as_str(), &labels)?;
             // It may have been removed meanwhile.
             plan_of(tx, caller.tenant.as_str(), &new.blueprint_id)?;
             let mut execution = Execution::new(&caller, Workflow::CreateDeploymentEnvironment, Map::new());
@@ -306,24 +315,38 @@ impl Manager {
         id: &str,
         change: DeploymentChange,
     ) -> Result<Map<String, Value>, ManagerError> {
-        let labels = match &change.labels {
-            Some(labels) => Some(entities::labels(caller.user.as_str(), labels, &Map::new())?.to_string()),
-            None => None,
-        };
         let (caller, id) = (caller.clone(), id.to_owned());
         self.write(move |tx| {
             let number = locate(tx, &DEPLOYMENT, &caller, &id)?;
+            let labels = match &change.labels {
+                Some(given) => {
+                    let labels = relabelled(tx, "deployments", number, &caller, given)?;
+                    check_parents(tx, &caller, &id, &labels)?;
+                    Some(labels.to_string())
+                }
+                None => None,
+            };
+            if let Some(Some(site)) = &change.site_name {
+                let visibility: String =
+                    tx.query_row("SELECT visibility FROM deployments WHERE number = ?", [number], |row| {
+                        row.get(0)
+                    })?;
+                let visibility = Visibility::parse(&visibility).unwrap_or(Visibility::Tenant);
+                check_site(tx, &caller, site, (&id, visibility))?;
+            }
             let sets_site = change.site_name.is_some();
             tx.execute(
                 "UPDATE deployments SET display_name = coalesce(?2, display_name), labels = coalesce(?3, labels),
-                 site_name = CASE WHEN ?4 THEN ?5 ELSE site_name END, updated_at = ?6 WHERE number = ?1",
+                 site_name = CASE WHEN ?4 THEN ?5 ELSE site_name END, updated_at = ?6,
+                 created_by = coalesce(?7, created_by) WHERE number = ?1",
                 params![
                     number,
                     change.display_name,
                     labels,
                     sets_site,
                     change.site_name.flatten(),
-                    Timestamp::now().to_string()
+                    Timestamp::now().to_string(),
+                    change.owner.as_ref().map(UserName::as_str),
                 ],
             )?;
             find(tx, &DEPLOYMENT, &caller, &id, None)
@@ -343,6 +366,10 @@ impl Manager {
     ) -> Result<Map<String, Value>, ManagerError> {
         let (caller, id) = (caller.clone(), id.to_owned());
         self.write(move |tx| {
+            let number = locate(tx, &DEPLOYMENT, &caller, &id)?;
+            if let Some(site) = site_of(tx, number)? {
+                check_site(tx, &caller, &site, (&id, visibility))?;
+            }
             set_visibility(tx, &DEPLOYMENT, &caller, &id, visibility)?;
             for table in ["nodes", "node_instances"] {
                 tx.execute(

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params_from_iter};
 use serde_json::{Map, Value};
 
 use crate::database::{Collection, Column, ColumnKind, Filter, ListQuery, Page, list, text};
-use crate::model::{Caller, Timestamp, Visibility};
+use crate::model::{Caller, Visibility};
 
 use super::scope::{visible, writable};
 use super::{Manager, ManagerError};
@@ -165,47 +165,4 @@ pub(super) fn set_visibility(
         (number, visibility.as_str()),
     )?;
     Ok(())
-}
-
-/// Labels as they are kept: the caller's lists of `{key: value}`, or a plan's `key → {values}`. The same pair twice is
-/// one label.
-///
-/// # Errors
-/// What is neither.
-pub(super) fn labels(
-    caller_name: &str,
-    given: &[Value],
-    of_plan: &Map<String, Value>,
-) -> Result<Value, ManagerError> {
-    let now = Timestamp::now().to_string();
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    let mut add = |key: &str, value: &Value| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let pair = (key.to_lowercase(), value);
-        if !pairs.contains(&pair) {
-            pairs.push(pair);
-        }
-    };
-    for label in given {
-        let object = label.as_object().filter(|object| !object.is_empty()).ok_or_else(|| {
-            ManagerError::BadParameters(format!(
-                "Labels must be a list of 1-entry dictionaries: [{{<key1>: <value1>}}, ...], got {label}"
-            ))
-        })?;
-        match (object.get("key").and_then(Value::as_str), object.get("value")) {
-            // The form in which labels are listed.
-            (Some(key), Some(value)) => add(key, value),
-            _ => object.iter().for_each(|(key, value)| match value {
-                Value::Array(values) => values.iter().for_each(|value| add(key, value)),
-                value => add(key, value),
-            }),
-        }
-    }
-    for (key, label) in of_plan {
-        label["values"].as_array().into_iter().flatten().for_each(|value| add(key, value));
-    }
-    Ok(pairs
-        .into_iter()
-        .map(|(key, value)| serde_json::json!({ "key": key, "value": value, "created_at": now, "created_by": caller_name }))
-        .collect())
 }

@@ -20,6 +20,10 @@ pub enum ManagerError {
     /// A parameter that can't be used: what is wrong, which value, what to do.
     #[error("{0}")]
     BadParameters(String),
+    #[error("The filter rule {rule} is not in the right format. {reason}")]
+    FilterRule { rule: String, reason: String },
+    #[error("{0}")]
+    ParentNotFound(String),
     #[error("{0}")]
     InvalidBlueprint(String),
     #[error("{0}")]

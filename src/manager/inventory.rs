@@ -11,7 +11,7 @@ use super::ManagerError;
 use super::tenants::tenant_names;
 
 /// The kinds that are counted, each with what gives a row with a `tenant_name` for one entity.
-const KINDS: [(&str, &str); 13] = [
+const KINDS: [(&str, &str); 16] = [
     ("blueprints", "blueprints"),
     ("deployments", "deployments"),
     ("nodes", "nodes"),
@@ -19,6 +19,9 @@ const KINDS: [(&str, &str); 13] = [
     ("plugins", "plugins"),
     ("secrets", "secrets"),
     ("agents", "agents"),
+    ("sites", "sites"),
+    ("blueprints_filters", "blueprints_filters WHERE is_system_filter = 0"),
+    ("deployments_filters", "deployments_filters WHERE is_system_filter = 0"),
     ("executions", "executions WHERE deployment_id IS NOT NULL"),
     ("flows", "flows"),
     ("step_snapshots", "step_snapshots JOIN flows ON flows.id = step_snapshots.flow_id"),
@@ -27,8 +30,19 @@ const KINDS: [(&str, &str); 13] = [
     ("charts", "charts JOIN spaces ON spaces.id = charts.space_id"),
 ];
 /// The kinds of which a clean manager has none.
-const MADE: [&str; 8] =
-    ["blueprints", "deployments", "plugins", "secrets", "agents", "flows", "captures", "spaces"];
+const MADE: [&str; 11] = [
+    "blueprints",
+    "deployments",
+    "plugins",
+    "secrets",
+    "agents",
+    "sites",
+    "blueprints_filters",
+    "deployments_filters",
+    "flows",
+    "captures",
+    "spaces",
+];
 
 /// Entities by kind, of one tenant or of all.
 pub type Counts = BTreeMap<String, u64>;
@@ -85,8 +99,8 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// Whether nobody has made anything: no blueprint, deployment, plugin, secret, agent, flow, capture or space, and no
-    /// tenant but `default_tenant`.
+    /// Whether nobody has made anything: no blueprint, deployment, plugin, secret, agent, site, filter, flow, capture or
+    /// space, and no tenant but `default_tenant`.
     pub fn is_clean(&self) -> bool {
         self.made().is_empty()
     }

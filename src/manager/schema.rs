@@ -8,8 +8,10 @@ use crate::charts::SCHEMA_V3 as CHARTS_V3;
 use crate::executions::table::SCHEMA_V1 as EXECUTIONS_V1;
 use crate::flows::SCHEMA_V2 as FLOWS_V2;
 
+use super::resources_schema::SCHEMA_V4 as RESOURCES_V4;
+
 /// The version of these tables, written into an archive's metadata and compared at restore.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 const V1: &str = "
 CREATE TABLE tenants (
@@ -184,7 +186,12 @@ CREATE TABLE agents (
 /// The migrations of manager.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
-    let migrations = [("V1__manager", v1.as_str()), ("V2__flows", FLOWS_V2), ("V3__charts", CHARTS_V3)];
+    let migrations = [
+        ("V1__manager", v1.as_str()),
+        ("V2__flows", FLOWS_V2),
+        ("V3__charts", CHARTS_V3),
+        ("V4__resources", RESOURCES_V4),
+    ];
     Runner::new(
         &migrations.map(|(name, sql)| {
             Migration::unapplied(name, sql).expect("the migrations' names are well formed")

@@ -7,12 +7,15 @@ use crate::model::{TenantName, Timestamp};
 use super::{Manager, ManagerError};
 
 /// The tables whose rows belong to a tenant, with the word for one of their entities.
-pub(super) const OWNED: [(&str, &str); 8] = [
+pub(super) const OWNED: [(&str, &str); 11] = [
     ("blueprints", "blueprints"),
     ("deployments", "deployments"),
     ("plugins", "plugins"),
     ("secrets", "secrets"),
     ("agents", "agents"),
+    ("sites", "sites"),
+    ("blueprints_filters", "filters for blueprints"),
+    ("deployments_filters", "filters for deployments"),
     ("flows", "flows"),
     ("captures", "captures of flows"),
     ("spaces", "spaces of charts"),

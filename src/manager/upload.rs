@@ -12,7 +12,7 @@ use crate::model::{BlobId, Execution, ExecutionId, Timestamp};
 use super::blueprint::{
     ArchiveLimits, Blueprint, BlueprintError, contains_key_material, parse, read_blueprint_archive,
 };
-use super::{Manager, ManagerError, blueprints, entities};
+use super::{Manager, ManagerError, blueprints, labels};
 
 /// Why an upload did not end well, and the state in which it leaves the blueprint.
 struct Failure {
@@ -75,6 +75,11 @@ fn upload(manager: &Manager, job: &Job, blob: &BlobId, main_file: &str) -> Resul
         let state =
             if error.code() == "invalid_blueprint_error" { "failed_parsing" } else { "failed_extracting" };
         Failure { state, error: refusal(&error) }
+    })?;
+    // What a key or a value may be is no matter of the language.
+    labels::labels("", &[], &blueprint.labels).map_err(|error| Failure {
+        state: "failed_parsing",
+        error: JobError::Failed(format!("blueprint_labels: {error}")),
     })?;
     if holds_key_material {
         job.warn("the archive holds private keys: snapshots carry it sealed");
@@ -140,7 +145,7 @@ fn keep(
     manager
         .write_blocking(move |tx| {
             let Some(given) = labels_of(tx, id)? else { return Ok(()) };
-            let labels = entities::labels(&caller_name, &given, &of_blueprint)?;
+            let labels = labels::changed_labels(&caller_name, &given, &of_blueprint, &given)?;
             tx.execute(
                 "UPDATE blueprints SET state = 'uploaded', error = NULL, plan = ?2, description = ?3, labels = ?4,
                  requirements = ?5, unresolved_imports = ?6, holds_key_material = ?7, updated_at = ?8

@@ -35,6 +35,8 @@ mod harness;
 mod openapi;
 mod openapi_charts;
 mod quickstart;
+mod resources_filters;
+mod resources_sites;
 mod rest_client;
 mod restart;
 mod rules_archives;

@@ -8,13 +8,15 @@ use serde_json::Value;
 
 use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
 use crate::app::Service;
-use crate::manager::NewBlueprint;
-use crate::model::{Caller, Visibility};
+use crate::manager::filters::Filtered;
+use crate::manager::{BlueprintChange, NewBlueprint};
+use crate::model::{Caller, UserName, Visibility};
 
 use super::permissions::{
     BLUEPRINT_DELETE, BLUEPRINT_DOWNLOAD, BLUEPRINT_GET, BLUEPRINT_LIST, BLUEPRINT_UPLOAD,
-    CREATE_GLOBAL_RESOURCE,
+    CREATE_GLOBAL_RESOURCE, SET_OWNER,
 };
+use super::searches::choice;
 use super::transfer;
 
 /// How long a caller who did not ask for an asynchronous upload waits for the blueprint to be read.
@@ -37,7 +39,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// List blueprints.
 async fn list(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(BLUEPRINT_LIST)?;
-    let page = service.manager.blueprints(caller, listing.query(&[])?).await?;
+    let page =
+        service.manager.search(caller, Filtered::Blueprints, choice(&listing), listing.query(&[])?).await?;
     Ok(HttpResponse::Ok().json(page_json(page)))
 }
 
@@ -107,7 +110,7 @@ async fn record(
     Ok(service.manager.wait_for_blueprint(caller, &id, execution, PATIENCE).await?)
 }
 
-/// Change a blueprint's labels.
+/// Change a blueprint's labels or owner.
 async fn change(
     auth: Auth,
     service: web::Data<Service>,
@@ -115,10 +118,11 @@ async fn change(
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(BLUEPRINT_UPLOAD)?;
-    let labels = body
-        .list("labels")?
-        .ok_or_else(|| ApiError::bad_parameters("Missing labels in json request body"))?;
-    Ok(HttpResponse::Ok().json(service.manager.set_blueprint_labels(caller, &id, &labels).await?))
+    let change = BlueprintChange {
+        labels: body.list("labels")?,
+        owner: owner(&auth, &service, body.optional_text("creator")?).await?,
+    };
+    Ok(HttpResponse::Ok().json(service.manager.change_blueprint(caller, &id, change).await?))
 }
 
 /// Delete a blueprint.
@@ -158,6 +162,18 @@ async fn set_visibility(
     Ok(HttpResponse::Ok().json(service.manager.set_blueprint_visibility(caller, &id, visibility).await?))
 }
 
+/// The user to whom an entity is to be given, where one is named.
+pub(super) async fn owner(
+    auth: &Auth,
+    service: &Service,
+    name: Option<&str>,
+) -> Result<Option<UserName>, ApiError> {
+    let Some(name) = name else { return Ok(None) };
+    auth.allow(SET_OWNER)?;
+    service.access.user(name, false).await?;
+    Ok(Some(UserName::trusted(name)))
+}
+
 /// Who may see a new entity: `visibility`, or the older `private_resource`; everybody in the tenant where neither says.
 pub(super) fn visibility(auth: &Auth, parameters: &JsonBody) -> Result<Visibility, ApiError> {
     let is_private = parameters.boolean("private_resource", false)?;
@@ -166,6 +182,12 @@ pub(super) fn visibility(auth: &Auth, parameters: &JsonBody) -> Result<Visibilit
         None => Ok(Visibility::Tenant),
         Some(text) => parse(auth, text, "['private', 'tenant', 'global']"),
     }
+}
+
+/// The visibility that an existing entity is to get, where one is named.
+pub(super) fn optional_visibility(auth: &Auth, body: &JsonBody) -> Result<Option<Visibility>, ApiError> {
+    let parsed = |text| parse(auth, text, "['private', 'tenant', 'global']");
+    body.optional_text("visibility")?.map(parsed).transpose()
 }
 
 /// The visibility that an existing entity is to get.

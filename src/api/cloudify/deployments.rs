@@ -5,12 +5,14 @@ use serde_json::Value;
 
 use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
 use crate::app::Service;
+use crate::manager::filters::{Choice, Filtered};
 use crate::manager::{DeleteDeployment, DeploymentChange, NewDeployment};
 
-use super::blueprints::{visibility, wider};
+use super::blueprints::{owner, visibility, wider};
 use super::permissions::{
     DEPLOYMENT_CREATE, DEPLOYMENT_DELETE, DEPLOYMENT_GET, DEPLOYMENT_LIST, DEPLOYMENT_UPDATE,
 };
+use super::searches::choice;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -31,7 +33,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// List deployments.
 async fn list(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(DEPLOYMENT_LIST)?;
-    let page = service.manager.deployments(caller, listing.query(&[])?).await?;
+    let choice = Choice { search_name: listing.get("_search_name").map(str::to_owned), ..choice(&listing) };
+    let page = service.manager.search(caller, Filtered::Deployments, choice, listing.query(&[])?).await?;
     Ok(HttpResponse::Ok().json(page_json(page)))
 }
 
@@ -72,7 +75,7 @@ async fn create(
     Ok(HttpResponse::Created().json(deployment))
 }
 
-/// Change a deployment's name or labels.
+/// Change a deployment's name, labels or owner.
 async fn change(
     auth: Auth,
     service: web::Data<Service>,
@@ -84,6 +87,7 @@ async fn change(
         display_name: body.optional_text("display_name")?.map(str::to_owned),
         labels: body.list("labels")?,
         site_name: None,
+        owner: owner(&auth, &service, body.optional_text("creator")?).await?,
     };
     Ok(HttpResponse::Ok().json(service.manager.change_deployment(caller, &id, change).await?))
 }

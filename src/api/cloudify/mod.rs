@@ -4,12 +4,17 @@ mod agents;
 mod blueprints;
 mod deployments;
 mod executions;
+mod filters;
+mod labels;
 mod nodes;
 pub(super) mod permissions;
 mod plugins;
+mod searches;
 mod secrets;
+mod sites;
 mod snapshots;
 mod status;
+mod summary;
 mod tenants;
 mod tokens;
 mod transfer;
@@ -35,11 +40,16 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(blueprints::routes)
         .configure(deployments::routes)
         .configure(executions::routes)
+        .configure(filters::routes)
+        .configure(labels::routes)
         .configure(nodes::routes)
         .configure(plugins::routes)
+        .configure(searches::routes)
         .configure(secrets::routes)
+        .configure(sites::routes)
         .configure(snapshots::routes)
         .configure(status::routes)
+        .configure(summary::routes)
         .configure(tenants::routes)
         .configure(tokens::routes)
         .configure(users::routes);

@@ -33,6 +33,20 @@ pub const AGENT_LIST: Permission = Permission::tenant("agent_list", VIEWER);
 pub const AGENT_GET: Permission = Permission::tenant("agent_get", VIEWER);
 pub const AGENT_CREATE: Permission = Permission::tenant("agent_create", USER);
 pub const AGENT_UPDATE: Permission = Permission::tenant("agent_update", USER);
+pub const EXECUTION_LIST: Permission = Permission::tenant("execution_list", VIEWER);
+pub const SITE_LIST: Permission = Permission::tenant("site_list", VIEWER);
+pub const SITE_GET: Permission = Permission::tenant("site_get", VIEWER);
+pub const SITE_CREATE: Permission = Permission::tenant("site_create", USER);
+pub const SITE_UPDATE: Permission = Permission::tenant("site_update", USER);
+pub const SITE_DELETE: Permission = Permission::tenant("site_delete", USER);
+pub const LABELS_LIST: Permission = Permission::tenant("labels_list", VIEWER);
+pub const FILTER_LIST: Permission = Permission::tenant("filter_list", VIEWER);
+pub const FILTER_GET: Permission = Permission::tenant("filter_get", VIEWER);
+pub const FILTER_CREATE: Permission = Permission::tenant("filter_create", USER);
+pub const FILTER_UPDATE: Permission = Permission::tenant("filter_update", USER);
+pub const FILTER_DELETE: Permission = Permission::tenant("filter_delete", USER);
+/// To give an entity to another user.
+pub const SET_OWNER: Permission = Permission::tenant("set_owner", TenantRole::Manager);
 /// Ours: the key with which an agent's host is reached.
 pub const AGENT_KEY_FILE: Permission = Permission::tenant("agent_key_file", TenantRole::Manager);
 pub const TENANT_GET: Permission = Permission::tenant("tenant_get", TenantRole::Manager);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::Api;
+use super::{Api, Reply};
 
 /// The id under which [`fill`] uploads the blueprint.
 pub const BLUEPRINT: &str = "lighthouse";
@@ -152,6 +152,17 @@ fn upload_blueprint(api: &Api, id: &str, archive: Vec<u8>) {
     ]);
     let request = api.request(Method::PUT, &format!("blueprints/{id}"));
     api.send(request.header("Content-Type", content_type).body(body)).expect(201);
+}
+
+/// Uploads a blueprint of one file, and gives the answer, which comes when it was read.
+pub fn upload_yaml(api: &Api, id: &str, yaml: &str) -> Reply {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    let mut header = tar::Header::new_gnu();
+    header.set_size(yaml.len() as u64);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, "blueprint/blueprint.yaml", yaml.as_bytes()).unwrap();
+    let archive = archive.into_inner().unwrap().finish().unwrap();
+    api.send(api.request(Method::PUT, &format!("blueprints/{id}")).body(archive))
 }
 
 fn latest_execution(api: &Api, workflow: &str) -> Value {

@@ -37,8 +37,8 @@ pub use flows::{Flow, Item, add_member, flow_body, graph, refused, snapshot_body
 pub use http::{Api, Reply};
 pub use inventory::inventory;
 pub use material::{
-    BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, plugin_archive, write_plugin,
-    write_zip,
+    BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, plugin_archive, upload_yaml,
+    write_plugin, write_zip,
 };
 pub use node::{EXCHANGE, Running, Step, amqp, node, node_client, publish};
 pub use picture::Picture;

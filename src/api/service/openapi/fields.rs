@@ -19,6 +19,8 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
         "Blueprint.state",
         "`pending`, `extracting`, `parsing`, `uploaded`, or a word that begins with `failed_` or `invalid`.",
     ),
+    ("BlueprintsFilter.value", "The rules, all of them."),
+    ("DeploymentsFilter.value", "The rules, all of them."),
     ("Event.message", "The text."),
     ("Event.type", "`cloudify_event` or `cloudify_log`."),
     ("Execution.error", "Why it failed; empty where it did not."),
@@ -36,6 +38,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("Plugin.id", "The id that the service gave it."),
     ("Plugin.title", "The name that people see."),
     ("Secret.schema", "Always null: secrets are plain texts here."),
+    ("Site.name", "The name."),
     ("Snapshot.error", "Why it failed; empty where it did not."),
     ("Snapshot.status", "`creating`, `created`, `failed`, `uploading` or `uploaded`."),
     ("Tenant.groups", "How many groups belong to it: none; with `_get_data` an empty object."),
@@ -56,6 +59,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("allow_custom_parameters", "Whether parameters are taken that the workflow does not declare."),
     ("archive_name", "The wagon's file name."),
     ("archive_size_bytes", "The archive's length in bytes."),
+    ("attrs_filter_rules", "The rules over attributes."),
     ("blueprint_id", "The blueprint that it belongs to."),
     ("capabilities", "What it offers others, as the blueprint declares it."),
     ("contents", "What the archive holds: counts by kind, options, and what was left out."),
@@ -102,9 +106,11 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("is_hidden_value", "Whether only the creator, managers and sys_admins get the value."),
     ("is_locked", "Whether the user has no password yet, as users have whom a restore brought."),
     ("is_status_check_ok", "Whether the last check of its status was good."),
+    ("is_system_filter", "Whether it belongs to the system and can't be changed."),
     ("is_system_workflow", "Whether it is a job of the service itself."),
     ("key", "The name."),
     ("labels", "The labels."),
+    ("labels_filter_rules", "The rules over labels."),
     ("last_login_at", "When the user last logged in."),
     ("last_used", "When it was last used, to the minute."),
     ("latest_execution", "Its latest execution."),
@@ -113,6 +119,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("latest_execution_total_operations", "How many operations its latest execution has."),
     ("latest_execution_workflow_id", "The workflow of its latest execution."),
     ("level", "The level of a log line; null for events."),
+    ("location", "Where it is: `latitude, longitude`; null where that is not known."),
     ("logger", "Who wrote a log line; null for events."),
     ("main_file_name", "The file of the archive that was read first."),
     ("manager_name", "Always null."),
@@ -204,6 +211,10 @@ pub(super) fn about(noun: &str, name: &str) -> Option<&'static str> {
 /// The schema of a field that holds JSON of its own.
 pub(super) fn json_schema(noun: &str, name: &str) -> Value {
     match (noun, name) {
+        (_, "labels_filter_rules" | "attrs_filter_rules")
+        | ("BlueprintsFilter" | "DeploymentsFilter", "value") => {
+            json!({ "type": "array", "items": { "$ref": "#/components/schemas/FilterRule" } })
+        }
         (_, "labels") => json!({ "type": "array", "items": { "$ref": "#/components/schemas/Label" } }),
         ("Tenant", "groups" | "users") | ("User", "tenants") => json!({ "type": ["integer", "object"] }),
         ("User", "groups") => json!({ "type": ["integer", "array"] }),

@@ -13,6 +13,7 @@ mod flow_examples;
 mod flow_schemas;
 mod operation;
 mod operations;
+mod resource_examples;
 mod schemas;
 #[cfg(test)]
 mod tests;

@@ -320,6 +320,7 @@ impl Operation {
             json!({ "type": "integer", "minimum": 0, "default": 1000 }),
             "The most entities to answer.",
         )
+        .flag("_get_all_results", "Whether all entities are answered, whatever `_size` says.")
     }
 
     /// Adds `_all_tenants`, for lists of what belongs to tenants.

@@ -5,14 +5,15 @@ use serde_json::{Map, Value, json};
 use crate::access::{TENANTS, TOKENS, USERS};
 use crate::database::{Collection, ColumnKind};
 use crate::executions::table::{EVENTS, EXECUTIONS};
-use crate::manager::{AGENTS, BLUEPRINTS, DEPLOYMENTS, NODE_INSTANCES, NODES, PLUGINS, SECRETS};
+use crate::manager::filters::{BLUEPRINTS_FILTERS, DEPLOYMENTS_FILTERS};
+use crate::manager::{AGENTS, BLUEPRINTS, DEPLOYMENTS, NODE_INSTANCES, NODES, PLUGINS, SECRETS, SITES};
 use crate::records::SNAPSHOTS;
 
 use super::operation::reference;
 use super::{chart_schemas, fields, flow_schemas};
 
 /// The kinds of entities that lists hold.
-pub(super) const COLLECTIONS: [&Collection; 13] = [
+pub(super) const COLLECTIONS: [&Collection; 16] = [
     &SNAPSHOTS,
     &EXECUTIONS,
     &EVENTS,
@@ -23,6 +24,9 @@ pub(super) const COLLECTIONS: [&Collection; 13] = [
     &PLUGINS,
     &SECRETS,
     &AGENTS,
+    &SITES,
+    &BLUEPRINTS_FILTERS,
+    &DEPLOYMENTS_FILTERS,
     &TENANTS,
     &USERS,
     &TOKENS,
@@ -85,9 +89,24 @@ fn common() -> Map<String, Value> {
                 "message": { "type": "string", "description": "What is wrong, for people." },
                 "error_code": { "type": "string", "description": "What is wrong, for programs." },
                 "server_traceback": { "type": "null", "description": "Always null: older clients look for it." },
+                "err_filter_rule": { "description": "The rule of a filter that is wrong." },
+                "err_reason": { "type": "string", "description": "What is wrong with it." },
             },
             "required": ["message", "error_code", "server_traceback"],
             "additionalProperties": false,
+        },
+        "FilterRule": {
+            "type": "object",
+            "description": "What has to hold of a label or an attribute. Labels: `any_of`, `not_any_of` (another value), \
+                            `is_not` (another value or none), `is_null`, `is_not_null`. Attributes: `any_of`, \
+                            `not_any_of`, `contains`, `not_contains`, `starts_with`, `ends_with`, `is_not_empty`.",
+            "properties": {
+                "key": { "type": "string", "description": "The label's key or the attribute." },
+                "values": { "type": "array", "items": { "type": "string" }, "description": "Values, for operators that take them." },
+                "operator": { "type": "string" },
+                "type": { "enum": ["label", "attribute"] },
+            },
+            "required": ["key", "values", "operator", "type"],
         },
         "Flag": {
             "description": "True or false, also as a text in any case.",
@@ -117,7 +136,10 @@ fn common() -> Map<String, Value> {
                     "required": ["total", "size", "offset"],
                     "additionalProperties": false,
                 },
-                "filtered": { "type": "null" },
+                "filtered": {
+                    "type": ["integer", "null"],
+                    "description": "How many entities the rules of a filter hid; null where none chose.",
+                },
             },
             "required": ["pagination", "filtered"],
             "additionalProperties": false,

@@ -12,6 +12,7 @@ use super::super::examples::blueprint;
 use super::super::operation::Method::{Delete, Get, Patch, Put};
 use super::super::operation::{Field, Form, Operation, call, choice, field, flag, labels, reference, text};
 use super::Group;
+use super::searches::filtering;
 
 const ID: &str = "The blueprint's id.";
 const NOT_FOUND: &str = "Requested `Blueprint` with ID `lighthouse` was not found";
@@ -35,6 +36,11 @@ pub(super) fn visibility_fields() -> [Field; 2] {
         ),
         flag("private_resource", false, "The older form of `visibility=private`."),
     ]
+}
+
+/// Who may see an entity from now on.
+pub(super) fn optional_visibility_field() -> Field {
+    field("visibility", json!({ "enum": ["private", "tenant", "global", null] }), "Who is to see it.")
 }
 
 /// The call that lets more callers see an entity, without its path.
@@ -69,7 +75,7 @@ pub(super) fn refusing_archives(call: Operation) -> Operation {
 }
 
 fn list() -> Operation {
-    call(Get, "/blueprints", "List blueprints.")
+    filtering(call(Get, "/blueprints", "List blueprints."))
         .needs(BLUEPRINT_LIST)
         .lists(&BLUEPRINTS)
         .of_all_tenants()
@@ -127,11 +133,14 @@ fn upload() -> Operation {
 }
 
 fn change() -> Operation {
-    call(Patch, "/blueprints/{id}", "Change a blueprint's labels.")
+    call(Patch, "/blueprints/{id}", "Change a blueprint's labels or owner.")
         .needs(BLUEPRINT_UPLOAD)
         .of(ID, "lighthouse")
         .takes(
-            vec![labels("The labels, all of them; each `{key: value}`.").required()],
+            vec![
+                labels("The labels, all of them; each `{key: value}`."),
+                text("creator", "The user whose it is to be; needs the permission `set_owner`."),
+            ],
             json!({ "labels": [{ "environment": "production" }] }),
         )
         .finds(NOT_FOUND)

@@ -13,6 +13,7 @@ use super::super::operation::Method::{Delete, Get, Patch, Post, Put};
 use super::super::operation::{Operation, call, flag, labels, object, reference, text};
 use super::Group;
 use super::blueprints::{visibility_fields, widening};
+use super::searches::{SEARCH_NAME, filtering};
 
 const ID: &str = "The deployment's id.";
 const NOT_FOUND: &str = "Requested `Deployment` with ID `harbour` was not found";
@@ -36,9 +37,10 @@ pub(super) fn group() -> Group {
 }
 
 fn list() -> Operation {
-    call(Get, "/deployments", "List deployments.")
+    filtering(call(Get, "/deployments", "List deployments."))
         .needs(DEPLOYMENT_LIST)
         .lists(&DEPLOYMENTS)
+        .query("_search_name", json!({ "type": "string" }), SEARCH_NAME)
         .of_all_tenants()
         .answers_page("Deployment", deployment())
 }
@@ -77,7 +79,7 @@ fn create() -> Operation {
         )
         .fails(
             ErrorCode::NotFound,
-            "There is no such blueprint.",
+            "There is no such blueprint or site.",
             "Requested `Blueprint` with ID `lighthouse` was not found",
         )
         .fails(
@@ -106,17 +108,24 @@ fn create() -> Operation {
 }
 
 fn change() -> Operation {
-    call(Patch, "/deployments/{id}", "Change a deployment's name or labels.")
+    call(Patch, "/deployments/{id}", "Change a deployment's name, labels or owner.")
         .needs(DEPLOYMENT_UPDATE)
         .of(ID, "harbour")
         .takes(
             vec![
                 text("display_name", "The name that people see."),
                 labels("The labels, all of them; each `{key: value}`."),
+                text("creator", "The user whose it is to be; needs the permission `set_owner`."),
             ],
             json!({ "display_name": "The harbour" }),
         )
         .finds(NOT_FOUND)
+        .fails(
+            ErrorCode::DeploymentParentNotFound,
+            "A label names a parent that there is not.",
+            "Deployment harbour: is referencing deployments using label `csys-obj-parent` that does not exist, make sure \
+             that deployment(s) coast exist before creating deployment",
+        )
         .writes_manager()
         .answers_one("The deployment.", "Deployment", deployment())
 }
@@ -220,6 +229,12 @@ fn set_site() -> Operation {
             json!({ "site_name": "north" }),
         )
         .finds(NOT_FOUND)
+        .fails(
+            ErrorCode::IllegalAction,
+            "More callers see the deployment than the site.",
+            "The visibility of deployment `harbour`: `global` can't be wider than the visibility of its site `north`: \
+             `tenant`",
+        )
         .writes_manager()
         .answers_one("The deployment.", "Deployment", moved)
 }

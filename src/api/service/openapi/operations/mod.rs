@@ -8,12 +8,15 @@ mod charts;
 mod deployments;
 mod documentation;
 mod executions;
+mod filters;
 mod flows;
 mod manager;
 mod nodes;
 mod plugins;
+mod searches;
 mod secrets;
 mod service;
+mod sites;
 mod snapshots;
 mod tenants;
 mod tokens;
@@ -43,6 +46,9 @@ pub(super) fn groups() -> Vec<Group> {
         plugins::group(),
         secrets::group(),
         agents::group(),
+        sites::group(),
+        filters::group(),
+        searches::group(),
         tenants::group(),
         users::group(),
         tokens::group(),

@@ -1,0 +1,131 @@
+//! `/searches` and `/workflows`: lists from which rules or constraints choose.
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
+use crate::app::Service;
+use crate::manager::filters::{Choice, Filtered};
+
+use super::permissions::{BLUEPRINT_LIST, DEPLOYMENT_LIST, NODE_INSTANCE_LIST, NODE_LIST, SECRET_LIST};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/searches/blueprints").route(web::post().to(search_blueprints)))
+        .service(web::resource("/searches/deployments").route(web::post().to(search_deployments)))
+        .service(web::resource("/searches/nodes").route(web::post().to(search_nodes)))
+        .service(web::resource("/searches/node-instances").route(web::post().to(search_instances)))
+        .service(web::resource("/searches/secrets").route(web::post().to(search_secrets)))
+        .service(web::resource("/searches/workflows").route(web::post().to(search_workflows)))
+        .service(web::resource("/workflows").route(web::get().to(list_workflows)));
+}
+
+/// Search blueprints.
+async fn search_blueprints(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(BLUEPRINT_LIST)?;
+    let choice = chosen(&listing, &body)?;
+    let page = service.manager.search(caller, Filtered::Blueprints, choice, listing.query(&[])?).await?;
+    Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// Search deployments.
+async fn search_deployments(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(DEPLOYMENT_LIST)?;
+    let choice =
+        Choice { search_name: listing.get("_search_name").map(str::to_owned), ..chosen(&listing, &body)? };
+    let page = service.manager.search(caller, Filtered::Deployments, choice, listing.query(&[])?).await?;
+    Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// Search nodes.
+async fn search_nodes(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(NODE_LIST)?;
+    let choice = chosen(&listing, &body)?;
+    let page = service.manager.search(caller, Filtered::Nodes, choice, listing.query(&[])?).await?;
+    Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// Search node instances.
+async fn search_instances(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(NODE_INSTANCE_LIST)?;
+    let choice = chosen(&listing, &body)?;
+    let page = service.manager.search(caller, Filtered::NodeInstances, choice, listing.query(&[])?).await?;
+    Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// Search secrets. Their values are not shown.
+async fn search_secrets(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(SECRET_LIST)?;
+    let choice = chosen(&listing, &body)?;
+    let page = service.manager.search(caller, Filtered::Secrets, choice, listing.query(&[])?).await?;
+    Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// Search the workflows of deployments.
+async fn search_workflows(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(DEPLOYMENT_LIST)?;
+    let choice = chosen(&listing, &body)?;
+    let workflows = service.manager.workflows(caller, choice, listing.query(&[])?).await?;
+    Ok(HttpResponse::Ok().json(whole(&workflows)))
+}
+
+/// List the workflows of deployments, each once.
+async fn list_workflows(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(DEPLOYMENT_LIST)?;
+    let workflows = service.manager.workflows(caller, choice(&listing), listing.query(&[])?).await?;
+    Ok(HttpResponse::Ok().json(whole(&workflows)))
+}
+
+/// The saved filter that a list is chosen by, if any.
+pub(super) fn choice(listing: &Listing) -> Choice {
+    Choice { filter_id: listing.get("_filter_id").map(str::to_owned), ..Choice::default() }
+}
+
+/// What a search is chosen by: a saved filter, rules, or constraints.
+fn chosen(listing: &Listing, body: &JsonBody) -> Result<Choice, ApiError> {
+    let constraints = body.object("constraints")?.cloned().unwrap_or_default();
+    Ok(Choice { rules: body.list("filter_rules")?.unwrap_or_default(), constraints, ..choice(listing) })
+}
+
+/// A list that always comes whole.
+fn whole(items: &[serde_json::Value]) -> serde_json::Value {
+    let total = items.len();
+    json!({
+        "items": items,
+        "metadata": { "pagination": { "total": total, "size": total, "offset": 0 }, "filtered": null },
+    })
+}
