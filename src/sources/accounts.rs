@@ -116,7 +116,31 @@ pub fn read(source: &dyn EntrySource) -> Result<Accounts, SourceError> {
     Ok(Accounts { users })
 }
 
+/// What a restore would do to the accounts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// Users who are unknown and would be added, locked.
+    pub added: Vec<String>,
+    /// Users who exist and would be left as they are.
+    pub kept: Vec<String>,
+}
+
 impl Accounts {
+    /// Tells what [`Accounts::restore`] would do to users. Changes nothing.
+    ///
+    /// # Errors
+    /// The records' own.
+    pub fn planned(&self, connection: &Connection) -> Result<Planned, RecordsError> {
+        let known = Records::users(connection)?;
+        let mut planned = Planned::default();
+        for (user, _) in &self.users {
+            let is_known = known.iter().any(|other| other.username == user.username);
+            let list = if is_known { &mut planned.kept } else { &mut planned.added };
+            list.push(user.username.to_string());
+        }
+        Ok(planned)
+    }
+
     /// Adds the users who are unknown here: not active, without a password, with role `default` and their roles in
     /// tenants; lets memberships in tenants that `tenants` does not name sleep. Run twice, the second call changes
     /// nothing.

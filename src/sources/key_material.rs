@@ -35,14 +35,22 @@ impl KeyMaterial {
         }
     }
 
+    /// The private key that a placeholder stands for.
+    pub fn resolve(&self, placeholder: &str) -> Option<&str> {
+        let number: usize = placeholder.strip_prefix(PLACEHOLDER_PREFIX)?.parse().ok()?;
+        self.values.get(number).map(|value| value.as_str())
+    }
+
     /// Puts the private keys back where their placeholders stand; answers how many placeholders stayed.
     pub fn put_back(&self, value: &mut Value) -> usize {
         match value {
             Value::String(text) => {
-                let Some(number) = text.strip_prefix(PLACEHOLDER_PREFIX) else { return 0 };
-                match number.parse::<usize>().ok().and_then(|number| self.values.get(number)) {
+                if !text.starts_with(PLACEHOLDER_PREFIX) {
+                    return 0;
+                }
+                match self.resolve(text).map(str::to_owned) {
                     Some(key) => {
-                        *text = key.to_string();
+                        *text = key;
                         0
                     }
                     None => 1,

@@ -72,6 +72,11 @@ pub trait SealedSink {
 
 /// Where a source streams itself to. Names are those of FORMAT.md, relative to the archive's root.
 pub trait EntrySink {
+    /// Whether the files of blueprints and plugins are wanted; without them nothing is read from the manager's files.
+    fn wants_files(&self) -> bool {
+        true
+    }
+
     /// A folder that has to exist even when empty; its name ends with `/`.
     ///
     /// # Errors

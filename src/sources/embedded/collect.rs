@@ -115,6 +115,9 @@ impl Dump<'_> {
         for table in TABLES {
             self.table(tenant, table, &mut number)?;
         }
+        if !self.sink.wants_files() {
+            return Ok(());
+        }
         self.blueprint_archives(tenant)?;
         self.plugin_archives(tenant)
     }
@@ -190,7 +193,6 @@ impl Dump<'_> {
         self.done += 1;
         let progress = self.job.current_progress();
         self.job.progress(Progress {
-            phase: "collecting",
             finished_operations: self.done,
             total_operations: self.total,
             ..progress

@@ -3,6 +3,7 @@
 mod charts;
 mod collect;
 mod flows;
+mod index;
 mod rows;
 mod stage;
 mod tables;
@@ -19,6 +20,12 @@ use crate::model::Timestamp;
 use crate::records::{Direction, Identity};
 
 pub use flows::read_flow;
+pub use index::{
+    Change, EntityChange, FieldChange, Index, IndexSink, KindSummary, Reading, Side, Way, carries_metrics,
+    replay,
+};
+
+pub use stage::require_known_tables;
 
 use super::{CollectOptions, Collected, EntrySink, EntrySource, SourceError};
 

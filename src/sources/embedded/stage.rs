@@ -34,14 +34,7 @@ pub(super) fn fill(
     job: &Job,
     entries: &dyn EntrySource,
 ) -> Result<Filled, SourceError> {
-    let about: About = parse(ABOUT, &entries.bytes(ABOUT)?)?;
-    if about.schema_version > schema::SCHEMA_VERSION {
-        return Err(SourceError::Refused(format!(
-            "the archive was taken by a newer Lifeboat (tables of version {}, this one knows {}): restore it with that version",
-            about.schema_version,
-            schema::SCHEMA_VERSION
-        )));
-    }
+    require_known_tables(entries)?;
     let mut stage = Stage {
         manager,
         generation,
@@ -61,6 +54,22 @@ pub(super) fn fill(
     stage.settle()?;
     stage.check()?;
     Ok(stage.filled)
+}
+
+/// Refuses an archive of a newer version, whose tables this one does not know.
+///
+/// # Errors
+/// That; an archive that says nothing of its tables.
+pub fn require_known_tables(entries: &dyn EntrySource) -> Result<(), SourceError> {
+    let about: About = parse(ABOUT, &entries.bytes(ABOUT)?)?;
+    if about.schema_version > schema::SCHEMA_VERSION {
+        return Err(SourceError::Refused(format!(
+            "the archive was taken by a newer Lifeboat (tables of version {}, this one knows {}): restore it with that version",
+            about.schema_version,
+            schema::SCHEMA_VERSION
+        )));
+    }
+    Ok(())
 }
 
 fn parse<T: serde::de::DeserializeOwned>(entry: &str, bytes: &[u8]) -> Result<T, SourceError> {
@@ -371,7 +380,6 @@ impl Stage<'_> {
                  WHERE plan IS NULL AND state NOT LIKE 'failed%' AND state <> 'invalid'",
                 [],
             )?;
-            add_missing_sites(tx)?;
             Ok::<_, SourceError>(cancelled)
         })?;
         if cancelled > 0 {
@@ -403,20 +411,6 @@ impl Stage<'_> {
     }
 }
 
-/// Archives from before there were sites name them only at deployments.
-fn add_missing_sites(tx: &Transaction<'_>) -> Result<(), SourceError> {
-    tx.execute("UPDATE deployments SET site_name = NULL WHERE site_name = ''", [])?;
-    tx.execute(
-        "INSERT INTO sites (tenant_name, name, visibility, created_at, created_by)
-         SELECT tenant_name, site_name, 'tenant', min(created_at), created_by FROM deployments d
-         WHERE site_name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sites s WHERE s.name = d.site_name
-           AND (s.tenant_name = d.tenant_name OR s.visibility = 'global'))
-         GROUP BY tenant_name, site_name",
-        [],
-    )?;
-    Ok(())
-}
-
 pub(super) fn insert(
     tx: &Transaction<'_>,
     table: &str,
@@ -445,9 +439,7 @@ pub(super) fn insert(
 fn check_id(table: &Table, value: &Value) -> Result<(), String> {
     let text = value.as_str().ok_or_else(|| format!("`id` is {value}"))?;
     let is_fit = match table.kind {
-        "blueprints" | "deployments" | "blueprints_filters" | "deployments_filters" => {
-            EntityId::parse("id", text).is_ok()
-        }
+        "blueprints" | "deployments" => EntityId::parse("id", text).is_ok(),
         "plugins" | "executions" => uuid::Uuid::parse_str(text).is_ok(),
         _ => !text.is_empty() && !text.chars().any(char::is_control),
     };
