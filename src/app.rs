@@ -24,7 +24,7 @@ use crate::model::{Caller, ExecutionId, Timestamp};
 use crate::records::{Records, RecordsError};
 use crate::snapshots::{SnapshotSettings, Snapshots};
 use crate::store::{DiskStore, StoreError};
-use crate::worker::{Recovered, SnapshotWorker, WorkerSettings, recover};
+use crate::worker::{Comparisons, Recovered, SnapshotWorker, WorkerSettings, recover};
 
 /// Why the service could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -133,12 +133,14 @@ impl Service {
             limits: limits.clone(),
             partial,
         };
+        let comparisons = Comparisons::default();
         let worker = SnapshotWorker::new(
             records.clone(),
             manager.clone(),
             store.clone(),
             Arc::clone(&keys),
             own_metrics.clone(),
+            comparisons.clone(),
             settings,
         );
         let state = manager.clone();
@@ -160,7 +162,8 @@ impl Service {
             max_upload_bytes: config.archive.max_upload_bytes,
             fetch: fetch.clone(),
         };
-        let snapshots = Snapshots::new(records.clone(), engine.clone(), store, snapshot_settings);
+        let snapshots =
+            Snapshots::new(records.clone(), engine.clone(), store, comparisons, snapshot_settings);
         let charts = Charts::new(
             manager.clone(),
             records.clone(),

@@ -297,10 +297,13 @@ impl From<SnapshotError> for ApiError {
             SnapshotError::Execution(error) => return error.into(),
             SnapshotError::List(error) => return error.into(),
             SnapshotError::Records(error) => return error.into(),
-            SnapshotError::Store(_) | SnapshotError::Archive(_) | SnapshotError::Io(_) => {
+            SnapshotError::Store(_)
+            | SnapshotError::Archive(_)
+            | SnapshotError::Comparison(_)
+            | SnapshotError::Io(_) => {
                 return Self::internal(&error);
             }
-            SnapshotError::NotFound(_) => ErrorCode::NotFound,
+            SnapshotError::NotFound(_) | SnapshotError::NotCompared(_) => ErrorCode::NotFound,
             SnapshotError::Exists { .. } => ErrorCode::Conflict,
             SnapshotError::Action(_) => ErrorCode::SnapshotAction,
             SnapshotError::Id(_)

@@ -14,6 +14,7 @@
 //! service know its API and none of its parts.
 
 mod chart;
+mod compare;
 pub(crate) mod connection;
 pub(crate) mod download;
 mod error;
@@ -101,6 +102,11 @@ pub enum Command {
     /// Check every byte of archive files, without any service
     #[command(after_help = "Example: lifeboat verify /backup/*.zip")]
     Verify(files::FilesArgs),
+    /// Tell what differs between two archive files, without any service
+    #[command(
+        after_help = "Example: lifeboat diff /backup/monday.zip /backup/tuesday.zip --identity identity.txt"
+    )]
+    Diff(compare::FileDiffArgs),
 }
 
 /// `lifeboat serve`. What is not given comes from the settings file, the variables or the defaults.
@@ -161,6 +167,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Key(args) => keys::run(args),
         Command::Inspect(args) => files::run_inspect(args),
         Command::Verify(args) => files::run_verify(args),
+        Command::Diff(args) => compare::diff_offline(args),
     }
 }
 

@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::compare;
 use super::connection::{Call, ConnectionArgs, Paging, Service, parse_name};
 use super::download::{self, Downloaded};
 use super::error::CliError;
@@ -63,6 +64,16 @@ pub enum SnapshotCommand {
                       `lifeboat rollback` undoes it.\n\nExample: lifeboat snapshot restore nightly --force --wait"
     )]
     Restore(RestoreArgs),
+    /// Tell what a restore would change, and whether it would be refused; nothing is touched
+    #[command(after_help = "Examples:\n  lifeboat snapshot plan nightly --force\n  \
+                            lifeboat snapshot plan nightly --kind deployments\n  \
+                            lifeboat snapshot plan nightly --fields flows/default_tenant/6a0c5e1f9d3b7c0012ab34cd")]
+    Plan(compare::PlanArgs),
+    /// Tell what differs between a snapshot and another one, or the live state
+    #[command(
+        after_help = "Examples:\n  lifeboat snapshot diff monday tuesday\n  lifeboat snapshot diff monday"
+    )]
+    Diff(compare::DiffArgs),
     /// Delete a snapshot and its archive
     Delete {
         /// The snapshot
@@ -186,7 +197,7 @@ pub fn run(args: SnapshotArgs) -> Result<(), CliError> {
         SnapshotCommand::List(list_args) => list(&service, &output, list_args),
         SnapshotCommand::Get { id } => {
             let snapshot = service.call(Call::get(format!("get snapshot `{id}`"), &["snapshots", &id]))?;
-            output.show(&snapshot, fields);
+            output.show(&snapshot, snapshot_text);
             Ok(())
         }
         SnapshotCommand::Download(download_args) => fetch(&service, &output, download_args),
@@ -196,6 +207,8 @@ pub fn run(args: SnapshotArgs) -> Result<(), CliError> {
             Ok(())
         }
         SnapshotCommand::Restore(restore_args) => restore(&service, &output, restore_args),
+        SnapshotCommand::Plan(plan_args) => compare::plan(&service, &output, plan_args),
+        SnapshotCommand::Diff(diff_args) => compare::diff(&service, &output, diff_args),
         SnapshotCommand::Delete { id } => {
             let call = Call::new(Method::DELETE, format!("delete snapshot `{id}`"), &["snapshots", &id]);
             let snapshot = service.call(call)?;
@@ -320,6 +333,15 @@ fn said(snapshot: &Value, what: &str) -> String {
     let details =
         if details.is_empty() { String::new() } else { format!(" ({})", details.join(", SHA-256 ")) };
     format!("snapshot `{}` is {what}{details}", field(snapshot, "id"))
+}
+
+/// All fields of a snapshot, its size as people read it.
+fn snapshot_text(snapshot: &Value) -> String {
+    let mut shown = snapshot.clone();
+    if let Some(bytes) = snapshot["size_bytes"].as_u64() {
+        shown["size_bytes"] = Value::from(format!("{} ({bytes} bytes)", size(Some(bytes))));
+    }
+    fields(&shown)
 }
 
 /// An id for a snapshot that nobody named, different in every millisecond.

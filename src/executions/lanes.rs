@@ -1,7 +1,7 @@
 //! Who may run beside whom: the one place where it is decided.
 //!
 //! A restore and a rollback run alone. Creates, captures and restores of one flow run beside each other and beside
-//! everything but those, and so does the drawing of charts, a few at a time. Creates that pause flows run one after the
+//! everything but those, and so do the drawing of charts and comparisons, a few at a time. Creates that pause flows run one after the
 //! other, so that none starts what the other has stopped. Executions of one deployment run one after the other.
 
 use crate::model::{Execution, ExecutionStatus, Workflow};
@@ -10,6 +10,8 @@ use crate::model::{Execution, ExecutionStatus, Workflow};
 const DEPLOYMENT_EXECUTIONS: usize = 20;
 /// How many charts are drawn beside each other at the most.
 const RENDERS: usize = 2;
+/// How many states are compared beside each other at the most.
+const COMPARISONS: usize = 2;
 
 /// Whether `candidate` may start now, beside those that run and before those that wait and are older.
 pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &[Execution]) -> bool {
@@ -33,6 +35,9 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
             let renders = running.iter().filter(|execution| execution.workflow == Workflow::RenderChart);
             renders.count() < RENDERS
         }
+        Workflow::PlanSnapshot | Workflow::DiffSnapshot => {
+            running.iter().filter(|execution| is_comparison(&execution.workflow)).count() < COMPARISONS
+        }
         Workflow::RestoreSnapshot | Workflow::Rollback => running.is_empty(),
         Workflow::UploadBlueprint
         | Workflow::CreateDeploymentEnvironment
@@ -43,6 +48,10 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
                 && !running.iter().chain(waiting_before).any(|other| is_same_deployment(candidate, other))
         }
     }
+}
+
+fn is_comparison(workflow: &Workflow) -> bool {
+    matches!(workflow, Workflow::PlanSnapshot | Workflow::DiffSnapshot)
 }
 
 fn pauses_flows(execution: &Execution) -> bool {
@@ -60,8 +69,8 @@ pub fn conflicts<'a>(workflow: &Workflow, queue: bool, open: &'a [Execution]) ->
     open.iter()
         .filter(|other| match workflow {
             // Who asks for the queue wants to wait for whatever is active, not only for what forbids the start.
-            // Pictures count as nothing active: who has to wait for them does so by itself.
-            _ if other.workflow == Workflow::RenderChart => false,
+            // Pictures and comparisons count as nothing active: who has to wait for them does so by itself.
+            _ if other.workflow == Workflow::RenderChart || is_comparison(&other.workflow) => false,
             Workflow::CreateSnapshot if queue => other.status.is_active(),
             Workflow::CreateSnapshot | Workflow::RestoreFlow | Workflow::CaptureFlow => {
                 other.workflow.is_exclusive() && other.status.is_active()
@@ -72,6 +81,8 @@ pub fn conflicts<'a>(workflow: &Workflow, queue: bool, open: &'a [Execution]) ->
             }
             Workflow::UploadBlueprint
             | Workflow::RenderChart
+            | Workflow::PlanSnapshot
+            | Workflow::DiffSnapshot
             | Workflow::CreateDeploymentEnvironment
             | Workflow::DeleteDeploymentEnvironment
             | Workflow::Deployment(_) => false,
@@ -140,6 +151,10 @@ mod tests {
             ("capture_flow", "restore_snapshot", false),
             ("restore_snapshot", "capture_flow", false),
             ("restore_flow", "install", true),
+            ("plan_snapshot", "create_snapshot", true),
+            ("plan_snapshot", "restore_snapshot", false),
+            ("restore_snapshot", "plan_snapshot", false),
+            ("diff_snapshot", "install", true),
             ("restore_flow", "rollback", false),
         ];
         for (candidate, other, expected) in cases {

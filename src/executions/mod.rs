@@ -15,6 +15,7 @@ use crate::model::ExecutionId;
 pub use cancel::CancelToken;
 pub use engine::{Engine, Homes, Worker};
 pub use job::{Job, JobError, JobResult};
+pub use lanes::conflicts;
 pub use listing::{merged, merged_groups};
 
 /// Why an execution can't be recorded, found or stopped. The messages are Cloudify's where it has the case.

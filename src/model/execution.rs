@@ -132,6 +132,10 @@ pub enum Workflow {
     Rollback,
     /// Brings one flow back out of a manager snapshot.
     RestoreFlow,
+    /// Tells what a restore of a manager snapshot would change.
+    PlanSnapshot,
+    /// Compares a manager snapshot with another one, or with the live state.
+    DiffSnapshot,
     /// Keeps the snapshots of a flow's steps as one set.
     CaptureFlow,
     /// Draws a chart.
@@ -154,6 +158,8 @@ impl Workflow {
             Self::RestoreSnapshot => "restore_snapshot",
             Self::Rollback => "rollback",
             Self::RestoreFlow => "restore_flow",
+            Self::PlanSnapshot => "plan_snapshot",
+            Self::DiffSnapshot => "diff_snapshot",
             Self::CaptureFlow => "capture_flow",
             Self::RenderChart => "render_chart",
             Self::UploadBlueprint => "upload_blueprint",
@@ -172,6 +178,8 @@ impl Workflow {
                 | Self::RestoreSnapshot
                 | Self::Rollback
                 | Self::RestoreFlow
+                | Self::PlanSnapshot
+                | Self::DiffSnapshot
                 | Self::CaptureFlow
                 | Self::RenderChart
                 | Self::UploadBlueprint,
@@ -187,6 +195,8 @@ impl Workflow {
             "restore_snapshot" => Self::RestoreSnapshot,
             "rollback" => Self::Rollback,
             "restore_flow" => Self::RestoreFlow,
+            "plan_snapshot" => Self::PlanSnapshot,
+            "diff_snapshot" => Self::DiffSnapshot,
             "capture_flow" => Self::CaptureFlow,
             "render_chart" => Self::RenderChart,
             "upload_blueprint" => Self::UploadBlueprint,
@@ -210,6 +220,8 @@ impl Workflow {
                 | Self::RestoreSnapshot
                 | Self::Rollback
                 | Self::RestoreFlow
+                | Self::PlanSnapshot
+                | Self::DiffSnapshot
                 | Self::CaptureFlow
                 | Self::RenderChart
         )
@@ -301,6 +313,8 @@ mod tests {
             "restore_snapshot",
             "rollback",
             "restore_flow",
+            "plan_snapshot",
+            "diff_snapshot",
             "capture_flow",
             "render_chart",
             "upload_blueprint",

@@ -2,6 +2,9 @@
 //!
 //! Knows no HTTP. Long work is recorded as an execution and answered at once; an upload ends with its judgement.
 
+mod compare;
+mod diff;
+mod plan;
 mod upload;
 
 use std::sync::Arc;
@@ -21,7 +24,10 @@ use crate::model::{
 };
 use crate::records::{Records, RecordsError, SNAPSHOTS};
 use crate::store::{DiskStore, StoreError};
+use crate::worker::{ComparisonError, Comparisons};
 
+pub use compare::{Change, Changes, ChangesQuery, Subject, Wanted};
+pub use diff::diff_files;
 pub use upload::Piece;
 
 /// Why a snapshot operation failed. The messages are Cloudify's where it has the case.
@@ -57,6 +63,10 @@ pub enum SnapshotError {
     Store(#[source] StoreError),
     #[error("failed to read an archive")]
     Archive(#[source] ArchiveError),
+    #[error("{0}")]
+    NotCompared(String),
+    #[error("failed to read a comparison")]
+    Comparison(#[from] ComparisonError),
     #[error("failed to write an archive")]
     Io(#[from] std::io::Error),
 }
@@ -93,6 +103,7 @@ pub struct Snapshots {
     records: Records,
     engine: Engine,
     store: DiskStore,
+    comparisons: Comparisons,
     settings: Arc<SnapshotSettings>,
 }
 
@@ -106,8 +117,14 @@ pub struct Download {
 
 impl Snapshots {
     /// The snapshots of a service with these parts.
-    pub fn new(records: Records, engine: Engine, store: DiskStore, settings: SnapshotSettings) -> Self {
-        Self { records, engine, store, settings: Arc::new(settings) }
+    pub fn new(
+        records: Records,
+        engine: Engine,
+        store: DiskStore,
+        comparisons: Comparisons,
+        settings: SnapshotSettings,
+    ) -> Self {
+        Self { records, engine, store, comparisons, settings: Arc::new(settings) }
     }
 
     /// One page of the snapshots that the caller may see.
@@ -276,6 +293,7 @@ impl Snapshots {
                 Ok((item, snapshot))
             })
             .await?;
+        self.comparisons.forget(&caller.tenant, id);
         // The record first: a crash between the two leaves a file that no record names, never a record without one.
         let store = self.store.clone();
         tokio::task::spawn_blocking(move || store.remove(snapshot.archive_file))

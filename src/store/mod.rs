@@ -120,13 +120,21 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError::NoSpace`] naming the place.
     pub fn require_space(&self, needed_bytes: u64) -> Result<(), StoreError> {
-        let space = rustix::fs::statvfs(&self.archives).map_err(io::Error::from)?;
-        let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
+        let free_bytes = free_bytes(&self.archives)?;
         if free_bytes < needed_bytes {
             return Err(StoreError::NoSpace { place: "archives", needed_bytes, free_bytes });
         }
         Ok(())
     }
+}
+
+/// How many bytes may be written on the file system of a path.
+///
+/// # Errors
+/// The file system's own.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let space = rustix::fs::statvfs(path).map_err(io::Error::from)?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! The only place where sources, archive and store meet: what executions do.
 
 mod carrier;
+mod comparisons;
 mod create;
+mod diff;
 mod environments;
 mod flows;
+mod plan;
 mod recover;
 mod render;
 mod restore;
@@ -24,6 +27,8 @@ use crate::records::{Records, RecordsError};
 use crate::sources::SourceError;
 use crate::store::{DiskStore, StoreError};
 
+pub use comparisons::{Comparison, ComparisonError, Comparisons, Subject};
+pub use diff::FileComparison;
 pub use recover::{Recovered, recover};
 
 /// What the worker needs to know of the settings.
@@ -53,6 +58,8 @@ pub struct SnapshotWorker {
     keys: std::sync::Arc<Keys>,
     /// What the service measures of itself.
     own_metrics: MetricsStore,
+    /// What plans and diffs found, to be read later.
+    comparisons: Comparisons,
     settings: WorkerSettings,
 }
 
@@ -64,9 +71,10 @@ impl SnapshotWorker {
         store: DiskStore,
         keys: std::sync::Arc<Keys>,
         own_metrics: MetricsStore,
+        comparisons: Comparisons,
         settings: WorkerSettings,
     ) -> Self {
-        Self { records, manager, store, keys, own_metrics, settings }
+        Self { records, manager, store, keys, own_metrics, comparisons, settings }
     }
 }
 
@@ -77,6 +85,8 @@ impl Worker for SnapshotWorker {
             Workflow::RestoreSnapshot => self.restore(job),
             Workflow::Rollback => self.rollback(job),
             Workflow::RestoreFlow => self.restore_flow(job),
+            Workflow::PlanSnapshot => self.plan_snapshot(job),
+            Workflow::DiffSnapshot => self.diff_snapshot(job),
             Workflow::CaptureFlow => self.capture_flow(job),
             Workflow::RenderChart => self.render_chart(job),
             Workflow::UploadBlueprint => crate::manager::run_upload_blueprint(&self.manager, job),
@@ -116,6 +126,8 @@ impl Worker for SnapshotWorker {
             Workflow::RestoreSnapshot
             | Workflow::Rollback
             | Workflow::RestoreFlow
+            | Workflow::PlanSnapshot
+            | Workflow::DiffSnapshot
             | Workflow::CaptureFlow
             | Workflow::RenderChart
             | Workflow::CreateDeploymentEnvironment

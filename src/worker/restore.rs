@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::archive::{Archive, Format, SignatureState};
+use crate::archive::{Archive, SignatureState};
 use crate::executions::table::Progress;
 use crate::executions::{Job, JobError, JobResult};
 use crate::failpoints;
@@ -19,7 +19,7 @@ use super::flows::flow_counts;
 use super::render::metric_counts;
 
 /// Cloudify's sentence for a restore onto a manager that is in use.
-const NOT_CLEAN: &str = "Snapshot restoration on a non-empty manager is not permitted. Pass the --force flag to force the restore and delete existing data from the manager";
+pub(super) const NOT_CLEAN: &str = "Snapshot restoration on a non-empty manager is not permitted. Pass the --force flag to force the restore and delete existing data from the manager";
 
 /// What is asked for free on the manager's disk for entities, as a multiple of their documents: tables with their
 /// indexes, and the write-ahead log beside them. Files are taken as they are.
@@ -49,7 +49,7 @@ impl Drop for Closed<'_> {
 }
 
 /// About how many bytes the restored copy of an archive takes beside the live state.
-fn staged_bytes(archive: &Archive) -> u64 {
+pub(super) fn staged_bytes(archive: &Archive) -> u64 {
     let bytes = archive.entries().iter().map(|entry| {
         let factor = if entry.path.ends_with(".json") { ENTITIES_FACTOR } else { 1 };
         entry.size.saturating_mul(factor)
@@ -70,8 +70,8 @@ impl SnapshotWorker {
         // From here on nobody changes what is judged to be clean, or is about to be replaced.
         let _closed = Closed::new(&self.manager)?;
         let former = self.require_clean_or_forced(job)?;
-        let kept = self.manager.current().metrics.size_bytes();
-        self.store.require_space(staged_bytes(&archive).saturating_add(kept))?;
+        self.store.require_space(self.needed_bytes(&archive))?;
+        let plan = self.plan_phase(job, &archive)?;
         let source = ArchiveSource::new(&archive, &self.keys.identities);
         let accounts = accounts::read(&source)?;
 
@@ -127,6 +127,8 @@ impl SnapshotWorker {
         job.log(format!("Successfully restored snapshot `{}`", snapshot.id));
         Ok(Some(json!({
             "snapshot_id": snapshot.id,
+            "archive_bytes": archive.size_bytes(),
+            "plan": plan,
             "signature": archive.signature(),
             "sources": {
                 embedded::NAME: { "outcome": "done", "counts": live.counts, "changed": former.compare(&live), "notes": staged.notes },
@@ -140,39 +142,40 @@ impl SnapshotWorker {
 
     /// Reads every byte, and refuses what can't be restored before anything is touched.
     pub(super) fn judge(&self, job: &Job, archive: &Archive) -> Result<(), JobError> {
-        match archive.format() {
-            Format::Lifeboat1 => {}
-            Format::Foreign { snapshot_version } => {
-                return Err(JobError::Failed(format!(
-                    "the archive is one of Cloudify {snapshot_version}, not of Lifeboat: this version restores only archives that a Lifeboat made, and nothing was changed"
-                )));
-            }
+        if let Some(refusal) =
+            self.archive_refusals(archive).into_iter().find(|found| found.rule == "foreign_archive")
+        {
+            return Err(JobError::Failed(refusal.message));
         }
         self.verify_archive(job, archive)?;
-        let own = self.keys.signing.public_key();
-        match archive.signature() {
-            SignatureState::Valid { signer } if *signer == own => {}
-            SignatureState::Valid { signer } => {
-                job.warn(format!("the archive was signed by another Lifeboat: {}", signer.fingerprint()));
-            }
-            SignatureState::Invalid | SignatureState::Missing => {
-                return Err(JobError::Failed(
-                    "the archive's signature is not valid: nothing was changed".to_owned(),
-                ));
-            }
+        if let Some(refusal) = self.archive_refusals(archive).into_iter().next() {
+            return Err(JobError::Failed(refusal.message));
         }
-        let sealed_for =
-            archive.metadata().lifeboat.as_ref().map(|ours| ours.sealed_for.clone()).unwrap_or_default();
-        let has_sealed = archive.entries().iter().any(|entry| entry.path.starts_with("credentials/"));
-        let opens = self.keys.identities.iter().any(|identity| sealed_for.contains(&identity.fingerprint()));
-        if has_sealed && !opens {
-            let keys: Vec<String> = sealed_for.iter().map(ToString::to_string).collect();
-            return Err(JobError::Failed(format!(
-                "sealed parts of the archive (secrets among them) are sealed for the keys {}, none of which is here: add one of their identity files to `encryption.identities`, and nothing was changed",
-                keys.join(", ")
-            )));
+        let own = self.keys.signing.public_key();
+        if let SignatureState::Valid { signer } = archive.signature()
+            && *signer != own
+        {
+            job.warn(format!("the archive was signed by another Lifeboat: {}", signer.fingerprint()));
         }
         Ok(())
+    }
+
+    /// Says what the restore is about to change, while writers are kept out. That it can't be said is no reason not to
+    /// restore: the live state may be what is broken.
+    fn plan_phase(&self, job: &Job, archive: &Archive) -> Result<Value, JobError> {
+        job.progress(Progress { phase: "planning", ..Progress::default() });
+        failpoints::hit("restore:planning", job)?;
+        match self.compare_for_restore(job, archive) {
+            Ok((_, changes)) => {
+                super::plan::tell(job, &changes);
+                Ok(Value::Object(changes))
+            }
+            Err(JobError::Cancelled) => Err(JobError::Cancelled),
+            Err(JobError::Failed(reason)) => {
+                job.warn(format!("what the restore changes can't be told: {reason}"));
+                Ok(json!({ "outcome": "failed", "reason": reason }))
+            }
+        }
     }
 
     /// Answers what the manager holds.

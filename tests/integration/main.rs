@@ -34,6 +34,8 @@ mod flows_wire;
 mod harness;
 mod openapi;
 mod openapi_charts;
+mod plan;
+mod plan_property;
 mod quickstart;
 mod resources_filters;
 mod resources_sites;

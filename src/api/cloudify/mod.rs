@@ -2,6 +2,7 @@
 
 mod agents;
 mod blueprints;
+mod comparisons;
 mod deployments;
 mod executions;
 mod filters;
@@ -38,6 +39,7 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(agents::routes)
         .configure(blueprints::routes)
+        .configure(comparisons::routes)
         .configure(deployments::routes)
         .configure(executions::routes)
         .configure(filters::routes)

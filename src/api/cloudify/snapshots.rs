@@ -241,13 +241,13 @@ async fn status(service: web::Data<Service>) -> Result<HttpResponse, ApiError> {
 }
 
 /// Options from the body, or from the query as CloudifyJS sends them.
-struct Options<'a> {
-    listing: &'a Listing,
-    body: &'a JsonBody,
+pub(super) struct Options<'a> {
+    pub listing: &'a Listing,
+    pub body: &'a JsonBody,
 }
 
 impl Options<'_> {
-    fn boolean(&self, name: &str, default: bool) -> Result<bool, ApiError> {
+    pub fn boolean(&self, name: &str, default: bool) -> Result<bool, ApiError> {
         match self.listing.get(name) {
             Some(text) if !self.body.0.contains_key(name) => parse_boolean(name, text),
             _ => self.body.boolean(name, default),

@@ -380,6 +380,7 @@ impl Stage<'_> {
                  WHERE plan IS NULL AND state NOT LIKE 'failed%' AND state <> 'invalid'",
                 [],
             )?;
+            add_missing_sites(tx)?;
             Ok::<_, SourceError>(cancelled)
         })?;
         if cancelled > 0 {
@@ -411,6 +412,20 @@ impl Stage<'_> {
     }
 }
 
+/// Archives from before there were sites name them only at deployments.
+fn add_missing_sites(tx: &Transaction<'_>) -> Result<(), SourceError> {
+    tx.execute("UPDATE deployments SET site_name = NULL WHERE site_name = ''", [])?;
+    tx.execute(
+        "INSERT INTO sites (tenant_name, name, visibility, created_at, created_by)
+         SELECT tenant_name, site_name, 'tenant', min(created_at), created_by FROM deployments d
+         WHERE site_name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sites s WHERE s.name = d.site_name
+           AND (s.tenant_name = d.tenant_name OR s.visibility = 'global'))
+         GROUP BY tenant_name, site_name",
+        [],
+    )?;
+    Ok(())
+}
+
 pub(super) fn insert(
     tx: &Transaction<'_>,
     table: &str,
@@ -439,7 +454,9 @@ pub(super) fn insert(
 fn check_id(table: &Table, value: &Value) -> Result<(), String> {
     let text = value.as_str().ok_or_else(|| format!("`id` is {value}"))?;
     let is_fit = match table.kind {
-        "blueprints" | "deployments" => EntityId::parse("id", text).is_ok(),
+        "blueprints" | "deployments" | "blueprints_filters" | "deployments_filters" => {
+            EntityId::parse("id", text).is_ok()
+        }
         "plugins" | "executions" => uuid::Uuid::parse_str(text).is_ok(),
         _ => !text.is_empty() && !text.chars().any(char::is_control),
     };

@@ -74,6 +74,16 @@ const fn constant(key: &'static str, sql: &'static str, kind: Kind) -> Field {
 /// All kinds, in the order of a dump, which is also the order in which they can be inserted.
 pub(super) const TABLES: &[Table] = &[
     Table {
+        kind: "sites",
+        table: "sites",
+        source: None,
+        source_is_column: false,
+        source_kind: None,
+        time: Some("created_at"),
+        dumped: &[text("name"), text("location"), text("visibility"), text("created_by"), text("created_at")],
+        extra: &[],
+    },
+    Table {
         kind: "plugins",
         table: "plugins",
         source: None,
@@ -94,6 +104,8 @@ pub(super) const TABLES: &[Table] = &[
             json("wheels"),
             json("excluded_wheels"),
             json("labels"),
+            json("blueprint_labels"),
+            json("resource_tags"),
             text("archive_blob"),
             integer("archive_size_bytes"),
         ],
@@ -128,6 +140,7 @@ pub(super) const TABLES: &[Table] = &[
             text("archive_name"),
             integer("archive_size_bytes"),
             boolean("holds_key_material"),
+            text("icon"),
         ],
     },
     Table {
@@ -299,7 +312,32 @@ pub(super) const TABLES: &[Table] = &[
         ],
         extra: &[text("node_name")],
     },
+    Table {
+        kind: "deployments_filters",
+        // Every manager has those of the system.
+        table: "(SELECT * FROM deployments_filters WHERE is_system_filter = 0)",
+        source: None,
+        source_is_column: false,
+        source_kind: None,
+        time: Some("created_at"),
+        dumped: FILTER,
+        extra: &[text("updated_at")],
+    },
+    Table {
+        kind: "blueprints_filters",
+        table: "(SELECT * FROM blueprints_filters WHERE is_system_filter = 0)",
+        source: None,
+        source_is_column: false,
+        source_kind: None,
+        time: Some("created_at"),
+        dumped: FILTER,
+        extra: &[text("updated_at")],
+    },
 ];
+
+/// A saved filter, as Cloudify's dump has it.
+const FILTER: &[Field] =
+    &[text("created_at"), text("id"), text("visibility"), json("value"), text("created_by")];
 
 impl Table {
     /// The table that rows are restored into.
@@ -317,6 +355,8 @@ mod tests {
     const NOT_CARRIED: &[(&str, &str, &str)] = &[
         ("*", "number", "given anew in the order of the archive"),
         ("*", "tenant_name", "the folder says it"),
+        ("blueprints_filters", "is_system_filter", "those of the system are in every manager"),
+        ("deployments_filters", "is_system_filter", "those of the system are in every manager"),
         ("executions", "boot", "belongs to this installation"),
         ("executions", "snapshot_id", "only executions of the service have one"),
         ("agents", "sealed_rabbitmq_password", "carried in `credentials/agents.age`"),
@@ -337,6 +377,10 @@ mod tests {
         for table in tables {
             // Tenants are in `mgmt/`, secrets in `credentials/secrets.age`.
             if table == "tenants" || table == "secrets" {
+                continue;
+            }
+            // Triggers fill them from the column `labels` of what they belong to.
+            if table == "blueprint_labels" || table == "deployment_labels" {
                 continue;
             }
             // Those of flows and charts are carried in folders of their own; what graphs say is read from them again.

@@ -18,8 +18,16 @@ const MEASURED_SECONDS: i64 = 6 * 3600;
 /// The largest number of a space that the service itself brings.
 const OWN_SPACES: i64 = 999;
 /// The workflows of the service, whose executions are records and no state.
-const OF_THE_SERVICE: [&str; 6] =
-    ["create_snapshot", "restore_snapshot", "rollback", "restore_flow", "capture_flow", "render_chart"];
+const OF_THE_SERVICE: [&str; 8] = [
+    "create_snapshot",
+    "restore_snapshot",
+    "rollback",
+    "restore_flow",
+    "plan_snapshot",
+    "diff_snapshot",
+    "capture_flow",
+    "render_chart",
+];
 
 /// A state: what each entity is, under `tenant kind id`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 mod agents;
 mod blueprints;
 mod charts;
+mod comparisons;
 mod deployments;
 mod documentation;
 mod executions;
@@ -36,7 +37,7 @@ pub(super) struct Group {
 
 /// All groups, in the order in which a reader meets them.
 pub(super) fn groups() -> Vec<Group> {
-    let mut groups = vec![snapshots::group(), executions::group(), service::group()];
+    let mut groups = vec![snapshots::group(), comparisons::group(), executions::group(), service::group()];
     groups.extend(flows::groups());
     groups.extend(charts::groups());
     groups.extend([

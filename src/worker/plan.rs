@@ -1,0 +1,388 @@
+//! The plan of a restore: what it would change, what it needs, and why it would be refused. Nothing is touched.
+//!
+//! A restore makes the same plan as its first phase, by the same rules, so that it does what was planned.
+
+use std::os::unix::fs::MetadataExt;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::archive::{Archive, Format, SignatureState};
+use crate::executions::table::{self, Progress};
+use crate::executions::{Job, JobError, JobResult, conflicts};
+use crate::failpoints;
+use crate::model::{Execution, ExecutionStatus, Snapshot, Timestamp, Workflow};
+use crate::records::Records;
+use crate::sources::embedded::{
+    Change, Embedded, Index, IndexSink, Reading, Side, Way, carries_metrics, require_known_tables,
+};
+use crate::sources::{CollectOptions, EntrySource, accounts};
+
+use super::SnapshotWorker;
+use super::carrier::ArchiveSource;
+use super::comparisons::{Comparison, Subject};
+use super::diff::{opens, summary, take_in};
+use super::restore::{NOT_CLEAN, staged_bytes};
+
+/// A rule because of which a restore would be refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Refusal {
+    /// The rule.
+    pub rule: &'static str,
+    /// What the restore would fail with.
+    pub message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(rule: &'static str, message: impl Into<String>) -> Self {
+        Self { rule, message: message.into() }
+    }
+
+    /// A failure as the refusal by a rule; a cancel stays one.
+    fn by(rule: &'static str, error: JobError) -> Result<Self, JobError> {
+        match error {
+            JobError::Failed(message) => Ok(Self::new(rule, message)),
+            JobError::Cancelled => Err(JobError::Cancelled),
+        }
+    }
+}
+
+impl SnapshotWorker {
+    /// Makes the plan of a restore.
+    pub(super) fn plan_snapshot(&self, job: &Job) -> JobResult {
+        let execution = job.execution();
+        let snapshot = self.snapshot_of(execution)?;
+        job.log(format!("Planning the restore of snapshot `{}`", snapshot.id));
+        job.progress(Progress { phase: "planning", ..Progress::default() });
+        let file = self.store.read(snapshot.archive_file)?;
+        let opened = Archive::open(file, self.settings.limits.clone());
+        let (mut plan, index) = match opened {
+            Ok(archive) => self.plan_of(job, &snapshot, &archive)?,
+            Err(error) => {
+                let refusal = Refusal::by("damaged_archive", error.into())?;
+                let mut plan = Map::new();
+                plan.insert("archive".to_owned(), Value::Null);
+                plan.insert("refusals".to_owned(), json!([refusal]));
+                (plan, None)
+            }
+        };
+        let is_possible = plan["refusals"].as_array().is_some_and(Vec::is_empty);
+        plan.insert("snapshot_id".to_owned(), Value::from(snapshot.id.as_str()));
+        plan.insert("execution_id".to_owned(), Value::from(execution.id.to_string()));
+        plan.insert("made_at".to_owned(), Value::from(Timestamp::now().to_string()));
+        plan.insert("can_be_restored".to_owned(), Value::from(is_possible));
+        tell(job, &plan);
+        for refusal in plan["refusals"].as_array().into_iter().flatten() {
+            job.warn(format!(
+                "the restore would be refused ({}): {}",
+                refusal["rule"].as_str().unwrap_or_default(),
+                refusal["message"].as_str().unwrap_or_default()
+            ));
+        }
+        let report = Value::Object(plan);
+        let index = match index {
+            Some(index) => index,
+            None => Index::create(&self.settings.partial, job.boot(), Way::ToArchive)?,
+        };
+        let of = (snapshot.tenant_name, snapshot.id, snapshot.archive_file);
+        self.comparisons.keep(Comparison::new(execution.id, of, Subject::Plan, report.clone(), index));
+        Ok(Some(report))
+    }
+
+    fn plan_of(
+        &self,
+        job: &Job,
+        snapshot: &Snapshot,
+        archive: &Archive,
+    ) -> Result<(Map<String, Value>, Option<Index>), JobError> {
+        let mut plan = Map::new();
+        plan.insert("archive".to_owned(), self.describe(archive));
+        let mut refusals = self.archive_refusals(archive);
+        if matches!(archive.format(), Format::Foreign { .. }) {
+            plan.insert("refusals".to_owned(), json!(refusals));
+            return Ok((plan, None));
+        }
+        if let Err(error) = self.verify_archive(job, archive) {
+            refusals.insert(0, Refusal::by("damaged_archive", error)?);
+            plan.insert("refusals".to_owned(), json!(refusals));
+            return Ok((plan, None));
+        }
+        job.progress(Progress { phase: "planning", ..Progress::default() });
+        failpoints::hit("plan:comparing", job)?;
+        let source = ArchiveSource::new(archive, &self.keys.identities);
+        if let Err(error) = require_known_tables(&source) {
+            refusals.push(Refusal::by("newer_tables", error.into())?);
+        }
+        let index = match self.compare_for_restore(job, archive) {
+            Ok((index, changes)) => {
+                plan.extend(changes);
+                Some(index)
+            }
+            Err(error) => {
+                refusals.push(Refusal::by("damaged_contents", error)?);
+                None
+            }
+        };
+        self.plan_manager(job.execution(), &mut plan, &mut refusals)?;
+        let space = self.space(archive)?;
+        if let Err(error) = self.store.require_space(self.needed_bytes(archive)) {
+            refusals.push(Refusal::by("no_space", error.into())?);
+        }
+        plan.insert("space".to_owned(), space);
+        plan.insert("accounts".to_owned(), self.plan_accounts(&source, index.as_ref())?);
+        plan.insert("stays".to_owned(), stays(archive));
+        plan.insert("duration".to_owned(), self.duration(snapshot, archive.size_bytes())?);
+        plan.insert("refusals".to_owned(), json!(refusals));
+        Ok((plan, index))
+    }
+
+    /// What a restore of an archive changes: the list, and what is told of it.
+    pub(super) fn compare_for_restore(
+        &self,
+        job: &Job,
+        archive: &Archive,
+    ) -> Result<(Index, Map<String, Value>), JobError> {
+        let is_open = opens(archive, &self.keys.identities);
+        let source = ArchiveSource::new(archive, &self.keys.identities);
+        let has_metrics = carries_metrics(&source.names());
+        let mut reading = Reading { settled: true, without_accounts: true, ..Reading::default() };
+        if !is_open {
+            reading.without_keys = true;
+            reading.skipped.extend(["secrets", "agent_credentials"]);
+        }
+        let mut index = Index::create(&self.settings.partial, job.boot(), Way::ToArchive)?;
+        take_in(&mut index, Side::Archive, &reading, &source, &mut || Ok(job.check()?))?;
+        // All that the manager holds, as all of it is replaced.
+        let everything = CollectOptions {
+            include_credentials: true,
+            include_logs: true,
+            include_events: true,
+            include_flow_history: true,
+            metrics_from: has_metrics.then_some(i64::MIN),
+        };
+        let mut sink = IndexSink::new(&mut index, Side::Other, reading);
+        Embedded::new(self.manager.clone()).cut()?.collect(job, everything, &mut sink)?;
+        sink.finish()?;
+        let changes = summary(&index)?;
+        Ok((index, changes))
+    }
+
+    /// The rules by which an archive itself is refused, whatever the manager holds.
+    pub(super) fn archive_refusals(&self, archive: &Archive) -> Vec<Refusal> {
+        if let Format::Foreign { snapshot_version } = archive.format() {
+            return vec![Refusal::new(
+                "foreign_archive",
+                format!(
+                    "the archive is one of Cloudify {snapshot_version}, not of Lifeboat: this version restores only archives that a Lifeboat made, and nothing was changed"
+                ),
+            )];
+        }
+        let mut refusals = Vec::new();
+        if !matches!(archive.signature(), SignatureState::Valid { .. }) {
+            refusals
+                .push(Refusal::new("signature", "the archive's signature is not valid: nothing was changed"));
+        }
+        if !opens(archive, &self.keys.identities) {
+            let keys: Vec<String> = sealed_for(archive).iter().map(ToString::to_string).collect();
+            refusals.push(Refusal::new(
+                "no_key",
+                format!(
+                    "sealed parts of the archive (secrets among them) are sealed for the keys {}, none of which is here: add one of their identity files to `encryption.identities`, and nothing was changed",
+                    keys.join(", ")
+                ),
+            ));
+        }
+        refusals
+    }
+
+    fn describe(&self, archive: &Archive) -> Value {
+        let found = crate::archive::inspect(archive);
+        let held: Vec<_> = self.keys.identities.iter().map(crate::archive::Identity::fingerprint).collect();
+        let is_own = matches!(archive.signature(), SignatureState::Valid { signer } if *signer == self.keys.signing.public_key());
+        let keys: Vec<Value> = found
+            .sealed_for
+            .iter()
+            .map(|key| json!({ "fingerprint": key, "is_here": held.contains(key) }))
+            .collect();
+        json!({
+            "format": found.format,
+            "snapshot_version": found.snapshot_version,
+            "archive_id": found.archive_id,
+            "manager": found.manager,
+            "created_at": found.created_at,
+            "lifeboat_version": found.lifeboat_version,
+            "options": found.options,
+            "size_bytes": found.size_bytes,
+            "content_bytes": found.content_bytes,
+            "counts": found.counts,
+            "signature": found.signature,
+            "is_signed_here": is_own,
+            "sealed_parts": found.sealed_parts.len(),
+            "sealed_for": keys,
+            "can_be_opened": opens(archive, &self.keys.identities),
+        })
+    }
+
+    /// What the manager holds and does that a restore minds.
+    fn plan_manager(
+        &self,
+        execution: &Execution,
+        plan: &mut Map<String, Value>,
+        refusals: &mut Vec<Refusal>,
+    ) -> Result<(), JobError> {
+        let made = self.manager.inventory_blocking()?.made();
+        let is_forced = execution.asks_for("force");
+        if !made.is_empty() && !is_forced {
+            refusals.push(Refusal::new("not_clean", format!("{NOT_CLEAN} (it holds {})", made.join(", "))));
+        }
+        plan.insert(
+            "force".to_owned(),
+            json!({ "is_asked": is_forced, "is_needed": !made.is_empty(), "holds": made }),
+        );
+        let mut open = self.records.database().read_blocking(table::open)?;
+        open.extend(self.manager.current().database.read_blocking(table::open)?);
+        open.retain(|other| other.id != execution.id);
+        let conflicting: Vec<_> = conflicts(&Workflow::RestoreSnapshot, false, &open);
+        let told = |other: &Execution| {
+            json!({
+                "id": other.id.to_string(),
+                "workflow_id": other.workflow.as_str(),
+                "status": other.status,
+                "tenant_name": other.tenant_name.as_str(),
+                "deployment_id": other.deployment_id.as_ref().map(crate::model::EntityId::as_str),
+            })
+        };
+        let is_conflict = |other: &Execution| conflicting.iter().any(|found| found.id == other.id);
+        let waits_for = |other: &&Execution| {
+            other.status.is_active() && other.status != ExecutionStatus::Pending && !is_conflict(other)
+        };
+        let waited_for: Vec<Value> = open.iter().filter(waits_for).map(told).collect();
+        if !conflicting.is_empty() && !execution.asks_for("queue") {
+            let ids: Vec<String> = conflicting.iter().map(|other| other.id.to_string()).collect();
+            refusals.push(Refusal::new(
+                "running_executions",
+                format!(
+                    "Cannot start execution because there are other executions running e.g.: {}",
+                    ids.join(", ")
+                ),
+            ));
+        }
+        let conflicting: Vec<Value> = conflicting.into_iter().map(told).collect();
+        plan.insert("executions".to_owned(), json!({ "conflicts": conflicting, "waited_for": waited_for }));
+        Ok(())
+    }
+
+    /// Bytes that a restore asks for beside what there is.
+    pub(super) fn needed_bytes(&self, archive: &Archive) -> u64 {
+        staged_bytes(archive).saturating_add(self.manager.current().metrics.size_bytes())
+    }
+
+    fn space(&self, archive: &Archive) -> Result<Value, JobError> {
+        let failed = |error: std::io::Error| JobError::internal("failed to ask for the free space", &error);
+        let needed = self.needed_bytes(archive);
+        let mut places: Vec<(u64, Vec<&str>, u64)> = Vec::new();
+        let generation = self.manager.generations().path(self.manager.current().number);
+        for (name, path, needed) in
+            [("manager", generation.as_path(), needed), ("tmp", self.settings.partial.as_path(), 0)]
+        {
+            let device = std::fs::metadata(path).map_err(failed)?.dev();
+            match places.iter_mut().find(|(known, ..)| *known == device) {
+                Some((_, names, total)) => {
+                    names.push(name);
+                    *total += needed;
+                }
+                None => places.push((device, vec![name], needed)),
+            }
+        }
+        let free = |name: &str| match name {
+            "manager" => crate::store::free_bytes(&generation),
+            _ => crate::store::free_bytes(&self.settings.partial),
+        };
+        let told: Result<Vec<Value>, JobError> = places
+            .into_iter()
+            .map(|(_, names, needed_bytes)| {
+                let free_bytes = free(names[0]).map_err(failed)?;
+                Ok(json!({
+                    "places": names,
+                    "needed_bytes": needed_bytes,
+                    "free_bytes": free_bytes,
+                    "is_enough": free_bytes >= needed_bytes,
+                }))
+            })
+            .collect();
+        Ok(Value::Array(told?))
+    }
+
+    fn plan_accounts(&self, source: &dyn EntrySource, index: Option<&Index>) -> Result<Value, JobError> {
+        let found = accounts::read(source)?;
+        let mut going = Vec::new();
+        if let Some(index) = index {
+            let (tenants, _) = index.page(Some("tenants"), Some(Change::Removed), 0, u64::MAX)?;
+            going.extend(tenants.into_iter().map(|tenant| tenant.id));
+        }
+        let (planned, sleeping) = self.records.database().read_blocking(move |connection| {
+            let sleeping: Vec<String> = Records::memberships(connection, None)?
+                .into_iter()
+                .filter(|membership| {
+                    membership.confirmed && going.iter().any(|name| name == membership.tenant_name.as_str())
+                })
+                .map(|membership| format!("{} in {}", membership.username, membership.tenant_name))
+                .collect();
+            Ok::<_, crate::records::RecordsError>((found.planned(connection)?, sleeping))
+        })?;
+        Ok(json!({ "added": planned.added, "kept": planned.kept, "sleeping": sleeping }))
+    }
+
+    /// How long a restore will take, from what earlier jobs took; unknown where nothing was measured.
+    fn duration(&self, snapshot: &Snapshot, size_bytes: u64) -> Result<Value, JobError> {
+        let size_bytes = snapshot.size_bytes.unwrap_or(size_bytes);
+        let measured = self.records.database().read_blocking(Records::restore_pace)?;
+        Ok(match measured {
+            None => json!({ "seconds": null, "from": "unknown" }),
+            Some(pace) => json!({
+                "seconds": pace.seconds_for(size_bytes),
+                "from": format!("{} {}", pace.jobs, pace.workflow),
+                "measured_bytes": pace.bytes,
+                "measured_seconds": pace.seconds,
+            }),
+        })
+    }
+}
+
+/// Says in the log what a plan comes to.
+pub(super) fn tell(job: &Job, plan: &Map<String, Value>) {
+    let Some(kinds) = plan.get("kinds").and_then(Value::as_object) else { return };
+    let mut lines = Vec::new();
+    for (kind, found) in kinds {
+        let counts: Vec<String> = Change::ALL
+            .into_iter()
+            .filter_map(|change| {
+                let count = found[change.as_str()].as_u64().filter(|count| *count > 0)?;
+                Some(format!("{count} {}", change.as_str()))
+            })
+            .collect();
+        if !counts.is_empty() {
+            lines.push(format!("{kind}: {}", counts.join(", ")));
+        }
+    }
+    match lines.is_empty() {
+        true => job.log("the restore changes nothing"),
+        false => job.log(format!("the restore changes {}", lines.join("; "))),
+    }
+}
+
+fn sealed_for(archive: &Archive) -> Vec<crate::archive::Fingerprint> {
+    archive.metadata().lifeboat.as_ref().map(|ours| ours.sealed_for.clone()).unwrap_or_default()
+}
+
+/// What the archive has not and a restore leaves as it is.
+fn stays(archive: &Archive) -> Value {
+    let names: Vec<&str> = archive.entries().iter().map(|entry| entry.path.as_str()).collect();
+    match carries_metrics(&names) {
+        true => json!([]),
+        false => json!([{
+            "source": "metrics",
+            "reason": "the archive holds no measurements: those of the manager stay as they are",
+        }]),
+    }
+}
