@@ -10,8 +10,13 @@ use serde::Serialize;
 use super::error::CliError;
 use super::output::{Output, pairs, size, table};
 use super::progress;
-use crate::archive::{Archive, ArchiveError, Format, Inspection, Limits, SignatureState, Verified, inspect};
+use crate::archive::{
+    Archive, ArchiveError, EntryInfo, Format, Inspection, Limits, SignatureState, Verified, inspect,
+};
 use crate::causes::chain;
+
+/// The entry in which a create says what it did.
+const REPORT: &str = "report.json";
 
 /// `lifeboat inspect` and `lifeboat verify`.
 #[derive(Args, Debug)]
@@ -45,14 +50,35 @@ struct Soundness {
     signature: SignatureState,
 }
 
+/// All that `inspect` says of an archive; people are shown its summary.
+#[derive(Serialize)]
+struct Inspected {
+    #[serde(flatten)]
+    summary: Inspection,
+    /// Each entry: where it stands, how long it is, its hash.
+    entry_list: Vec<EntryInfo>,
+    /// What the create reported; null where the archive holds no report.
+    report: Option<serde_json::Value>,
+}
+
+impl Inspected {
+    fn of(archive: &Archive) -> Result<Self, ArchiveError> {
+        let report = match archive.contains(REPORT) {
+            true => Some(archive.read_json(REPORT)?),
+            false => None,
+        };
+        Ok(Self { summary: inspect(archive), entry_list: archive.entries().to_vec(), report })
+    }
+}
+
 /// Runs `inspect`: what each archive says of itself.
 ///
 /// # Errors
 /// Where one cannot be opened; the others are shown all the same.
 pub fn run_inspect(args: FilesArgs) -> Result<(), CliError> {
     let output = Output::new(args.json);
-    let reports = args.files.iter().map(|file| report(file, |archive| Ok(inspect(&archive)))).collect();
-    show("inspect", &output, reports, inspection_text)
+    let reports = args.files.iter().map(|file| report(file, |archive| Inspected::of(&archive))).collect();
+    show("inspect", &output, reports, |found| inspection_text(&found.summary))
 }
 
 /// Runs `verify`: every byte of each archive against its hashes and its signature.

@@ -36,6 +36,7 @@ mod openapi;
 mod openapi_charts;
 mod plan;
 mod plan_property;
+mod plan_refused;
 mod quickstart;
 mod resources_filters;
 mod resources_sites;

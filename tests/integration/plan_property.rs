@@ -18,7 +18,7 @@ const ALL: [&str; 5] =
     ["include_metrics", "include_credentials", "include_logs", "include_events", "include_flow_history"];
 /// What names an item, where it is not its `id`.
 const NAMES: [(&str, &[&str]); 8] = [
-    ("nodes", &["source_id", "id"]),
+    ("nodes", &["envelope", "id"]),
     ("step_snapshots", &["flow_id", "step_id"]),
     ("captured_steps", &["capture_id", "step_id"]),
     ("step_history", &["number"]),
@@ -76,11 +76,11 @@ fn held(archive: &[u8]) -> Held {
         let beside: Value = beside.map_or(Value::Null, |content| serde_json::from_slice(content).unwrap());
         for (index, item) in document["items"].as_array().unwrap().iter().enumerate() {
             let mut item = item.clone();
-            item["source_id"] = document["source_id"].clone();
+            item["envelope"] = document["source_id"].clone();
             item["beside"] =
                 if beside["type"] == kind { beside["items"][index].clone() } else { Value::Null };
             let id = if kind == "events" {
-                let stem = format!("{}/{}", part(&item["source_id"]), part(&item["timestamp"]));
+                let stem = format!("{}/{}", part(&item["envelope"]), part(&item["timestamp"]));
                 let number = times.entry(format!("{tenant} {stem}")).or_default();
                 *number += 1;
                 format!("{stem}/{number}")

@@ -10,6 +10,8 @@ mod identity;
 mod points;
 mod sink;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use crate::sources::{EntrySource, SourceError};
 

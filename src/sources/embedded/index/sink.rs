@@ -79,6 +79,16 @@ fn parts(name: &str) -> Option<(&str, &str, &str)> {
     (!file.contains('/') && !file.is_empty()).then_some((top, tenant, file))
 }
 
+/// What an entity belongs to is a value of it, though its envelope says it.
+fn name_source(kind: &str, source: Option<&str>, fields: &mut Fields) {
+    let Some(source) = source else { return };
+    let key = TABLES.iter().find(|table| table.kind == kind).and_then(|table| table.source);
+    let key = key.unwrap_or("source_id");
+    if !fields.contains_key(key) {
+        fields.insert(key.to_owned(), serde_json::Value::from(source).to_string());
+    }
+}
+
 fn has_extra(kind: &str) -> bool {
     TABLES.iter().any(|table| table.kind == kind && !table.extra.is_empty())
 }
@@ -179,9 +189,7 @@ impl<'a> IndexSink<'a> {
                 id
             }
         };
-        if let Some(source) = source {
-            fields.insert("source_id".to_owned(), serde_json::Value::from(source).to_string());
-        }
+        name_source(kind, source, &mut fields);
         if holds_placeholders(kind, &fields) {
             let json = super::fields::json(&fields);
             self.index
@@ -463,8 +471,6 @@ pub(super) fn read_item(
         settle(kind, &mut fields);
     }
     normalize(kind, &mut fields);
-    if let Some(source) = &found.source_id {
-        fields.insert("source_id".to_owned(), serde_json::Value::from(source.as_str()).to_string());
-    }
+    name_source(kind, found.source_id.as_deref(), &mut fields);
     Ok(fields)
 }
