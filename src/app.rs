@@ -10,8 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::access::{Access, AccessError, random_password};
 use crate::archive::{Limits, Recipient};
+use crate::causes::chain;
 use crate::charts::store::{MetricsStore, StoreError as MetricsError};
 use crate::charts::{ChartSettings, Charts, Meters, retention};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Groups, ListError, ListQuery, Page, Scope, text};
 use crate::executions::table::{EVENTS, EXECUTIONS};
@@ -25,6 +27,9 @@ use crate::records::{Records, RecordsError};
 use crate::snapshots::{SnapshotSettings, Snapshots};
 use crate::store::{DiskStore, StoreError};
 use crate::worker::{Comparisons, Recovered, SnapshotWorker, WorkerSettings, recover};
+
+/// How often schedules are looked at.
+const SCHEDULES_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Why the service could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +70,8 @@ pub struct Service {
     pub records: Records,
     /// The job engine.
     pub engine: Engine,
+    /// What time it is, for what happens at a time.
+    pub clock: Clock,
     /// The manager snapshots.
     pub snapshots: Snapshots,
     /// The flows and the snapshots of their steps.
@@ -183,6 +190,7 @@ impl Service {
             manager,
             records,
             engine,
+            clock: Clock::system(),
             snapshots,
             flows,
             charts,
@@ -203,6 +211,20 @@ impl Service {
     /// Tells the engine that there may be something to start.
     pub fn wake(&self) {
         self.engine.wake();
+    }
+
+    /// Starts what schedules have come due, until the service stops.
+    pub async fn follow_schedules(&self, mut is_stopping: tokio::sync::watch::Receiver<bool>) {
+        while !*is_stopping.borrow() {
+            match self.manager.fire_schedules(self.clock.now()).await {
+                Ok(fired) if fired.executions.is_empty() => {}
+                Ok(_) => self.wake(),
+                // They wait until writers may in again.
+                Err(ManagerError::Maintenance) => {}
+                Err(error) => tracing::error!("failed to follow the execution schedules: {}", chain(&error)),
+            }
+            let _ = tokio::time::timeout(SCHEDULES_INTERVAL, is_stopping.changed()).await;
+        }
     }
 
     /// One page of the executions that the caller may see, of the service and of deployments.

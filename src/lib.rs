@@ -7,6 +7,7 @@ pub mod archive;
 pub mod causes;
 pub mod charts;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod database;
 pub mod executions;

@@ -87,7 +87,12 @@ pub async fn serve_until(
     });
     tokio::spawn({
         let charts = service.charts.clone();
+        let is_stopping = is_stopping.clone();
         async move { charts.run(is_stopping).await }
+    });
+    tokio::spawn({
+        let service = service.clone();
+        async move { service.follow_schedules(is_stopping).await }
     });
     let scheduler = tokio::spawn({
         let engine = engine.clone();

@@ -258,7 +258,7 @@ impl From<ManagerError> for ApiError {
             | ManagerError::Generation(_)
             | ManagerError::Vault(_)
             | ManagerError::Io(_) => return Self::internal(&error),
-            ManagerError::NotFound { .. } => ErrorCode::NotFound,
+            ManagerError::NotFound { .. } | ManagerError::Missing(_) => ErrorCode::NotFound,
             ManagerError::Exists { .. } | ManagerError::Conflict(_) => ErrorCode::Conflict,
             ManagerError::Id(_) | ManagerError::BadParameters(_) => ErrorCode::BadParameters,
             ManagerError::ParentNotFound(_) => ErrorCode::DeploymentParentNotFound,

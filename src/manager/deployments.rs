@@ -11,6 +11,7 @@ use crate::model::{Caller, EntityId, Execution, Timestamp, UserName, Visibility,
 
 use super::blueprint::{DeploymentError, DeploymentPlan, evaluate_outputs, plan_deployment};
 use super::blueprints::plan_of;
+use super::dependencies::check_no_dependents;
 use super::entities::{
     Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, set_visibility,
 };
@@ -499,6 +500,7 @@ fn check_idle(connection: &Connection, caller: &Caller, id: &str, force: bool) -
     if force {
         return Ok(());
     }
+    check_no_dependents(connection, caller.tenant.as_str(), id, "delete")?;
     let live: Vec<String> = connection
         .prepare_cached(
             "SELECT id FROM node_instances WHERE tenant_name = ? AND deployment_id = ?

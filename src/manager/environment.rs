@@ -10,6 +10,7 @@ use crate::model::Execution;
 
 use super::blueprint::{DeploymentPlan, plan_deployment};
 use super::blueprints::plan_of;
+use super::dependencies::{Source, forget_target, record_planned};
 use super::deployments::new_instance_id;
 use super::{Manager, ManagerError};
 
@@ -52,6 +53,7 @@ pub fn run_delete_deployment_environment(manager: &Manager, job: &Job) -> JobRes
         .write_blocking(move |tx| {
             let deployment = execution.deployment_id.as_ref().map(|id| id.as_str().to_owned());
             let tenant = execution.tenant_name.as_str();
+            forget_target(tx, &execution, deployment.as_deref().unwrap_or_default())?;
             tx.execute("DELETE FROM deployments WHERE tenant_name = ? AND id = ?", (tenant, &deployment))?;
             if execution.parameters.get("delete_logs") == Some(&Value::Bool(true)) {
                 tx.execute(
@@ -137,7 +139,13 @@ fn make(tx: &Transaction<'_>, execution: &Execution, plan: &DeploymentPlan) -> R
     for instance in &plan.node_instances {
         insert_instance(tx, &owner, instance)?;
     }
-    Ok(())
+    let source = Source {
+        tenant: &owner.tenant,
+        id: &owner.deployment,
+        visibility: &owner.visibility,
+        created_by: &owner.created_by,
+    };
+    record_planned(tx, &source, plan)
 }
 
 fn insert_node(tx: &Transaction<'_>, owner: &Owner, node: &Value) -> Result<(), ManagerError> {

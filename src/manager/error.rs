@@ -11,6 +11,9 @@ use super::{GenerationError, VaultError};
 pub enum ManagerError {
     #[error("Requested `{noun}` with ID `{id}` was not found")]
     NotFound { noun: &'static str, id: String },
+    /// What a call needs is not there; said in words of its own.
+    #[error("{0}")]
+    Missing(String),
     #[error(
         "<{noun} id=`{id}` tenant=`{tenant}`> already exists on <Tenant name=`{tenant}`> or with global visibility"
     )]

@@ -11,7 +11,7 @@ use super::ManagerError;
 use super::tenants::tenant_names;
 
 /// The kinds that are counted, each with what gives a row with a `tenant_name` for one entity.
-const KINDS: [(&str, &str); 16] = [
+const KINDS: &[(&str, &str)] = &[
     ("blueprints", "blueprints"),
     ("deployments", "deployments"),
     ("nodes", "nodes"),
@@ -23,6 +23,8 @@ const KINDS: [(&str, &str); 16] = [
     ("blueprints_filters", "blueprints_filters WHERE is_system_filter = 0"),
     ("deployments_filters", "deployments_filters WHERE is_system_filter = 0"),
     ("executions", "executions WHERE deployment_id IS NOT NULL"),
+    ("inter_deployment_dependencies", "inter_deployment_dependencies"),
+    ("execution_schedules", "execution_schedules"),
     ("flows", "flows"),
     ("step_snapshots", "step_snapshots JOIN flows ON flows.id = step_snapshots.flow_id"),
     ("captures", "captures"),
@@ -79,10 +81,10 @@ impl Inventory {
         let names = tenant_names(connection)?;
         inventory.counts.insert("tenants".to_owned(), names.len() as u64);
         for name in names {
-            let counts = KINDS.map(|(kind, _)| (kind.to_owned(), 0));
-            inventory.tenants.insert(name.to_string(), Counts::from(counts));
+            let counts = KINDS.iter().map(|(kind, _)| ((*kind).to_owned(), 0));
+            inventory.tenants.insert(name.to_string(), counts.collect());
         }
-        for (kind, rows) in KINDS {
+        for &(kind, rows) in KINDS {
             let sql = format!("SELECT tenant_name, count(*) FROM {rows} GROUP BY tenant_name");
             let mut total = 0;
             let mut statement = connection.prepare_cached(&sql)?;

@@ -8,10 +8,12 @@ use crate::charts::SCHEMA_V3 as CHARTS_V3;
 use crate::executions::table::SCHEMA_V1 as EXECUTIONS_V1;
 use crate::flows::SCHEMA_V2 as FLOWS_V2;
 
+use super::dependencies::SCHEMA_V5 as DEPENDENCIES_V5;
 use super::resources_schema::SCHEMA_V4 as RESOURCES_V4;
+use super::schedules::SCHEMA_V5 as SCHEDULES_V5;
 
 /// The version of these tables, written into an archive's metadata and compared at restore.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 const V1: &str = "
 CREATE TABLE tenants (
@@ -186,11 +188,13 @@ CREATE TABLE agents (
 /// The migrations of manager.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
+    let v5 = format!("{SCHEDULES_V5}{DEPENDENCIES_V5}");
     let migrations = [
         ("V1__manager", v1.as_str()),
         ("V2__flows", FLOWS_V2),
         ("V3__charts", CHARTS_V3),
         ("V4__resources", RESOURCES_V4),
+        ("V5__many_deployments", v5.as_str()),
     ];
     Runner::new(
         &migrations.map(|(name, sql)| {

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::executions::table::{self, NewEvent, Progress};
 use crate::executions::{Job, JobError, JobResult};
-use crate::model::{Caller, EntityId, Execution, ExecutionStatus, Timestamp, Workflow};
+use crate::model::{
+    Caller, EntityId, Execution, ExecutionId, ExecutionStatus, TenantName, Timestamp, UserName, Workflow,
+};
 
 use super::blueprint::{LifecycleStep, WorkflowPlan, is_workflow_available, plan_workflow};
 use super::deployments::{DEPLOYMENT, active_executions};
@@ -46,49 +48,99 @@ impl Manager {
         parameters: Map<String, Value>,
         options: StartOptions,
     ) -> Result<Execution, ManagerError> {
-        let (caller, deployment, workflow) =
-            (caller.clone(), deployment_id.to_owned(), workflow_id.to_owned());
+        let start = Start {
+            tenant: caller.tenant.clone(),
+            created_by: caller.user.clone(),
+            deployment: deployment_id.to_owned(),
+            workflow: workflow_id.to_owned(),
+        };
+        let caller = caller.clone();
         self.write(move |tx| {
-            let number = locate(tx, &DEPLOYMENT, &caller, &deployment)?;
-            let (blueprint, workflows): (String, String) = tx.query_row(
-                "SELECT blueprint_id, workflows FROM deployments WHERE number = ?",
-                [number],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
-            let definition = definition_of(&workflows, &deployment, &workflow)?;
-            let parameters = merged_parameters(&workflow, &definition, parameters, options.allow_custom_parameters)?;
-            if !matches!(Workflow::of(&workflow, true), Workflow::Deployment(_)) {
-                return Err(ManagerError::IllegalAction(format!(
-                    "the workflow `{workflow}` runs when its deployment is made or deleted, and can't be started by itself"
-                )));
-            }
-            let running = active_executions(tx, caller.tenant.as_str(), &deployment)?;
-            let mut execution = Execution::new(&caller, Workflow::Deployment(workflow), parameters);
-            execution.deployment_id = Some(EntityId::trusted(deployment));
-            execution.blueprint_id = Some(EntityId::trusted(blueprint));
-            execution.is_dry_run = options.dry_run;
-            if options.scheduled_for.is_some() {
-                execution.scheduled_for = options.scheduled_for;
-                execution.status = ExecutionStatus::Scheduled;
-            } else if !running.is_empty() && !options.force {
-                if !options.queue {
-                    return Err(ManagerError::ExistingRunningExecution(format!(
-                        "The following executions are currently running for this deployment: {}. To execute this \
-                         workflow anyway, pass \"force=true\" as a query parameter to this request, or \"queue=true\" to \
-                         let it wait",
-                        running.join(", ")
-                    )));
-                }
-                execution.status = ExecutionStatus::Queued;
-            }
-            table::insert(tx, &execution)?;
-            Ok(execution)
+            locate(tx, &DEPLOYMENT, &caller, &start.deployment)?;
+            record(tx, &start, parameters, &options)
         })
         .await
     }
 }
 
-fn definition_of(workflows: &str, deployment: &str, name: &str) -> Result<Value, ManagerError> {
+/// Which workflow is to be started, where, and for whom.
+pub(super) struct Start {
+    pub tenant: TenantName,
+    pub created_by: UserName,
+    pub deployment: String,
+    pub workflow: String,
+}
+
+impl Start {
+    /// The record of its execution, which is not written yet.
+    pub fn execution(&self, workflow: Workflow, parameters: Map<String, Value>) -> Execution {
+        Execution {
+            id: ExecutionId::new(),
+            workflow,
+            tenant_name: self.tenant.clone(),
+            created_by: self.created_by.clone(),
+            deployment_id: Some(EntityId::trusted(&*self.deployment)),
+            blueprint_id: None,
+            snapshot_id: None,
+            status: ExecutionStatus::Pending,
+            error: String::new(),
+            parameters,
+            created_at: Timestamp::now(),
+            scheduled_for: None,
+            is_dry_run: false,
+        }
+    }
+}
+
+/// Records an execution of a workflow, whoever asks for it.
+///
+/// # Errors
+/// As [`Manager::start_workflow`].
+pub(super) fn record(
+    tx: &Transaction<'_>,
+    start: &Start,
+    parameters: Map<String, Value>,
+    options: &StartOptions,
+) -> Result<Execution, ManagerError> {
+    let (workflow, deployment) = (&start.workflow, &start.deployment);
+    let (blueprint, workflows): (String, String) = tx
+        .query_row(
+            "SELECT blueprint_id, workflows FROM deployments WHERE tenant_name = ? AND id = ?",
+            (start.tenant.as_str(), deployment),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?
+        .ok_or_else(|| DEPLOYMENT.not_found(deployment))?;
+    let definition = definition_of(&workflows, deployment, workflow)?;
+    let parameters = merged_parameters(workflow, &definition, parameters, options.allow_custom_parameters)?;
+    if !matches!(Workflow::of(workflow, true), Workflow::Deployment(_)) {
+        return Err(ManagerError::IllegalAction(format!(
+            "the workflow `{workflow}` runs when its deployment is made or deleted, and can't be started by itself"
+        )));
+    }
+    let running = active_executions(tx, start.tenant.as_str(), deployment)?;
+    let mut execution = start.execution(Workflow::Deployment(workflow.clone()), parameters);
+    execution.blueprint_id = Some(EntityId::trusted(blueprint));
+    execution.is_dry_run = options.dry_run;
+    if options.scheduled_for.is_some() {
+        execution.scheduled_for = options.scheduled_for;
+        execution.status = ExecutionStatus::Scheduled;
+    } else if !running.is_empty() && !options.force {
+        if !options.queue {
+            return Err(ManagerError::ExistingRunningExecution(format!(
+                "The following executions are currently running for this deployment: {}. To execute this \
+                 workflow anyway, pass \"force=true\" as a query parameter to this request, or \"queue=true\" to \
+                 let it wait",
+                running.join(", ")
+            )));
+        }
+        execution.status = ExecutionStatus::Queued;
+    }
+    table::insert(tx, &execution)?;
+    Ok(execution)
+}
+
+pub(super) fn definition_of(workflows: &str, deployment: &str, name: &str) -> Result<Value, ManagerError> {
     let workflows: Vec<Value> = serde_json::from_str(workflows).unwrap_or_default();
     workflows.into_iter().find(|workflow| workflow["name"] == name).ok_or_else(|| {
         ManagerError::NonexistentWorkflow(format!(

@@ -273,7 +273,7 @@ impl SnapshotWorker {
                         .to_owned(),
                 ));
             }
-            embedded::keep_numbers(&self.manager, *kept)?;
+            embedded::keep_going(&self.manager, *kept)?;
             sources.push(SourceEntry {
                 name: entry.name.clone(),
                 before: entry.after.clone(),

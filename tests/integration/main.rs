@@ -47,6 +47,7 @@ mod rules_keys;
 mod rules_material;
 mod rules_restore;
 mod rules_running;
+mod schedules;
 mod state_carried;
 mod structure;
 mod wire_auth;

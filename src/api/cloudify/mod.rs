@@ -3,6 +3,7 @@
 mod agents;
 mod blueprints;
 mod comparisons;
+mod dependencies;
 mod deployments;
 mod executions;
 mod filters;
@@ -10,6 +11,8 @@ mod labels;
 mod nodes;
 pub(super) mod permissions;
 mod plugins;
+mod provenance;
+mod schedules;
 mod searches;
 mod secrets;
 mod sites;
@@ -40,6 +43,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(agents::routes)
         .configure(blueprints::routes)
         .configure(comparisons::routes)
+        .configure(dependencies::routes)
         .configure(deployments::routes)
         .configure(executions::routes)
         .configure(filters::routes)
@@ -47,6 +51,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(nodes::routes)
         .configure(plugins::routes)
         .configure(searches::routes)
+        .configure(schedules::routes)
         .configure(secrets::routes)
         .configure(sites::routes)
         .configure(snapshots::routes)

@@ -3,6 +3,7 @@
 use crate::model::{Permission, TenantRole};
 
 const VIEWER: TenantRole = TenantRole::Viewer;
+const OPERATIONS: TenantRole = TenantRole::Operations;
 const USER: TenantRole = TenantRole::User;
 
 pub const BLUEPRINT_LIST: Permission = Permission::tenant("blueprint_list", VIEWER);
@@ -15,6 +16,12 @@ pub const DEPLOYMENT_GET: Permission = Permission::tenant("deployment_get", VIEW
 pub const DEPLOYMENT_CREATE: Permission = Permission::tenant("deployment_create", USER);
 pub const DEPLOYMENT_UPDATE: Permission = Permission::tenant("deployment_update", USER);
 pub const DEPLOYMENT_DELETE: Permission = Permission::tenant("deployment_delete", USER);
+pub const DEPENDENCY_LIST: Permission = Permission::tenant("inter_deployment_dependency_list", VIEWER);
+pub const DEPENDENCY_CREATE: Permission = Permission::tenant("inter_deployment_dependency_create", USER);
+pub const DEPENDENCY_DELETE: Permission = Permission::tenant("inter_deployment_dependency_delete", USER);
+pub const SCHEDULE_LIST: Permission = Permission::tenant("execution_schedule_list", VIEWER);
+pub const SCHEDULE_GET: Permission = Permission::tenant("execution_schedule_get", VIEWER);
+pub const SCHEDULE_CREATE: Permission = Permission::tenant("execution_schedule_create", OPERATIONS);
 pub const NODE_LIST: Permission = Permission::tenant("node_list", VIEWER);
 pub const NODE_INSTANCE_LIST: Permission = Permission::tenant("node_instance_list", VIEWER);
 pub const NODE_INSTANCE_GET: Permission = Permission::tenant("node_instance_get", VIEWER);

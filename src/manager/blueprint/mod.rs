@@ -6,6 +6,7 @@
 mod archive;
 mod budget;
 mod builtin;
+mod capabilities;
 mod constraints;
 mod deployment;
 mod error;
@@ -30,6 +31,7 @@ mod version;
 mod yaml;
 
 pub use archive::{ArchiveLimits, BlueprintFiles, contains_key_material, read_blueprint_archive};
+pub use capabilities::{CapabilityUse, capability_uses};
 pub use deployment::{DeploymentPlan, evaluate_outputs, is_workflow_available, plan_deployment};
 pub use error::{BlueprintError, DeploymentError};
 pub use lifecycle::{LifecycleError, LifecycleStep, WorkflowPlan, plan_workflow};

@@ -1,8 +1,10 @@
 //! Tests of the embedded manager's entities, on a real database in a folder of its own.
 
 mod blueprints;
+mod dependencies;
 mod deployments;
 mod others;
+mod schedules;
 
 use std::io::Write;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::charts::store::StoreCut;
 use crate::executions::Job;
-use crate::manager::{Manager, ManagerError, Pin, named_blobs, tenant_names};
+use crate::manager::{Generation, Manager, ManagerError, Pin, keep_fired, named_blobs, tenant_names};
 use crate::model::Timestamp;
 use crate::records::{Direction, Identity};
 
@@ -126,7 +126,7 @@ impl Embedded {
         };
         let generation = generation.map_err(state)?;
         match stage::fill(&self.manager, &generation, job, entries)
-            .and_then(|filled| charts::keep_numbers(&live, &generation).map(|()| filled))
+            .and_then(|filled| go_on(&live, &generation).map(|()| filled))
         {
             Ok(filled) => Ok(StagedGeneration {
                 manager: self.manager.clone(),
@@ -223,14 +223,19 @@ impl StagedGeneration {
     }
 }
 
-/// Lets the numbers of spaces, charts and annotations of a kept generation go on where those of the live one are, before
-/// it becomes live: none is given out twice.
+/// Lets a kept generation go on where the live one is, before it becomes live: no number of a space, chart or annotation
+/// is given out twice, and no occurrence of a schedule starts its execution twice.
 ///
 /// # Errors
 /// The databases' own.
-pub fn keep_numbers(manager: &Manager, kept: u64) -> Result<(), SourceError> {
+pub fn keep_going(manager: &Manager, kept: u64) -> Result<(), SourceError> {
     let kept = manager.generations().load(kept).map_err(state)?;
-    charts::keep_numbers(&manager.current(), &kept)
+    go_on(&manager.current(), &kept)
+}
+
+fn go_on(live: &Generation, other: &Generation) -> Result<(), SourceError> {
+    charts::keep_numbers(live, other)?;
+    keep_fired(live, other).map_err(state)
 }
 
 /// Puts the one or the other state at the live name; does nothing where it stands already.

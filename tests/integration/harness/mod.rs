@@ -7,6 +7,7 @@ mod charts;
 mod clients;
 mod command_line;
 mod databases;
+mod deployments;
 mod entries;
 mod environment;
 mod file_server;
@@ -30,6 +31,7 @@ pub use clients::{
 };
 pub use command_line::{document, fails, lifeboat, lifeboat_at, run, stderr, stdout};
 pub use databases::{Influx, VictoriaMetrics};
+pub use deployments::{FERRY, deploy, upload_text};
 pub use entries::{Entry, assert_hidden, entries};
 pub use environment::from_environment;
 pub use file_server::FileServer;

@@ -6,14 +6,17 @@ use crate::access::{TENANTS, TOKENS, USERS};
 use crate::database::{Collection, ColumnKind};
 use crate::executions::table::{EVENTS, EXECUTIONS};
 use crate::manager::filters::{BLUEPRINTS_FILTERS, DEPLOYMENTS_FILTERS};
-use crate::manager::{AGENTS, BLUEPRINTS, DEPLOYMENTS, NODE_INSTANCES, NODES, PLUGINS, SECRETS, SITES};
+use crate::manager::{
+    AGENTS, BLUEPRINTS, DEPLOYMENTS, EXECUTION_SCHEDULES, INTER_DEPLOYMENT_DEPENDENCIES, NODE_INSTANCES,
+    NODES, PLUGINS, SECRETS, SITES,
+};
 use crate::records::SNAPSHOTS;
 
 use super::operation::reference;
 use super::{chart_schemas, fields, flow_schemas};
 
 /// The kinds of entities that lists hold.
-pub(super) const COLLECTIONS: [&Collection; 16] = [
+pub(super) const COLLECTIONS: &[&Collection] = &[
     &SNAPSHOTS,
     &EXECUTIONS,
     &EVENTS,
@@ -24,9 +27,13 @@ pub(super) const COLLECTIONS: [&Collection; 16] = [
     &PLUGINS,
     &SECRETS,
     &AGENTS,
+    &INTER_DEPLOYMENT_DEPENDENCIES,
+    &EXECUTION_SCHEDULES,
     &SITES,
     &BLUEPRINTS_FILTERS,
     &DEPLOYMENTS_FILTERS,
+    &INTER_DEPLOYMENT_DEPENDENCIES,
+    &EXECUTION_SCHEDULES,
     &TENANTS,
     &USERS,
     &TOKENS,
@@ -116,6 +123,23 @@ fn common() -> Map<String, Value> {
             "type": "string",
             "description": "`true` or `false` in any case.",
             "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$",
+        },
+        "IdList": {
+            "type": "object",
+            "properties": {
+                "items": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": { "id": { "type": "string" } },
+                        "required": ["id"],
+                        "additionalProperties": false,
+                    },
+                },
+                "metadata": reference("ListMetadata"),
+            },
+            "required": ["items", "metadata"],
+            "additionalProperties": false,
         },
         "Label": {
             "type": "object",

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::material::{form, wagon};
 use super::super::{Api, eventually, now};
 use super::blueprints::{MAIN_FILE, blueprint};
-use super::{Dice, charts, flows};
+use super::{Dice, charts, flows, many};
 
 /// How much there is in a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,7 @@ impl Tenant<'_> {
         for (deployment, has_workflows) in &deployments {
             self.deployed(deployment, *has_workflows);
         }
+        many::dependencies(&self.api, &deployments, self.dice);
         self.settle();
         for _ in 0..self.dice.between(0, most) {
             flows::flow(&self.api, self.name, self.dice);
@@ -221,6 +222,10 @@ impl Tenant<'_> {
         }
         if !has_workflows {
             return;
+        }
+        if self.dice.chance(40) {
+            let id = self.id();
+            many::schedule(&self.api, deployment, &id, self.dice);
         }
         let start = |body: Value| self.api.post("executions", &body).expect(201);
         if self.dice.chance(50) {

@@ -62,6 +62,18 @@ pub const KINDS: &[Kind] = &[
         below: &[document(""), document("/outputs"), document("/capabilities")],
         exempt: &[],
     },
+    Kind {
+        path: "/deployments/inter-deployment-dependencies",
+        listed: Listed::Cloudify("id"),
+        below: &[],
+        exempt: &[],
+    },
+    Kind {
+        path: "/execution-schedules",
+        listed: Listed::Cloudify("deployment_id,id"),
+        below: &[],
+        exempt: &[],
+    },
     Kind { path: "/nodes", listed: Listed::Cloudify("deployment_id,id"), below: &[], exempt: &[] },
     Kind { path: "/node-instances", listed: Listed::Cloudify("id"), below: &[document("")], exempt: &[] },
     Kind {

@@ -8,6 +8,7 @@ mod dice;
 mod flows;
 mod generate;
 mod kinds;
+mod many;
 mod reader;
 
 pub use dice::Dice;

@@ -6,6 +6,7 @@ mod agents;
 mod blueprints;
 mod charts;
 mod comparisons;
+mod dependencies;
 mod deployments;
 mod documentation;
 mod executions;
@@ -14,6 +15,7 @@ mod flows;
 mod manager;
 mod nodes;
 mod plugins;
+mod schedules;
 mod searches;
 mod secrets;
 mod service;
@@ -43,6 +45,8 @@ pub(super) fn groups() -> Vec<Group> {
     groups.extend([
         blueprints::group(),
         deployments::group(),
+        schedules::group(),
+        dependencies::group(),
         nodes::group(),
         plugins::group(),
         secrets::group(),

@@ -1,0 +1,38 @@
+//! What acts on many deployments or later: schedules and dependencies.
+
+use serde_json::json;
+
+use super::super::Api;
+use super::Dice;
+
+/// A schedule that does not come due.
+pub(super) fn schedule(api: &Api, deployment: &str, id: &str, dice: &mut Dice) {
+    let mut body = json!({
+        "workflow_id": "install", "since": "2099-01-02T03:04:05", "slip": dice.below(90), "stop_on_fail": dice.chance(50),
+        "enabled": dice.chance(70), "parameters": dice.object(2),
+    });
+    match dice.below(3) {
+        0 => body["count"] = json!(1),
+        1 => body["rrule"] = json!("RRULE:FREQ=WEEKLY;BYDAY=MO,FR;COUNT=9"),
+        _ => {
+            body["recurrence"] = json!(format!("{} days", dice.between(1, 9)));
+            body["count"] = json!(dice.between(2, 5));
+            body["until"] = json!("2099-12-31T00:00:00");
+        }
+    }
+    api.put(&format!("execution-schedules/{id}?deployment_id={deployment}"), &body).expect(201);
+}
+
+/// Dependencies among deployments, each on one that was made before it.
+pub(super) fn dependencies(api: &Api, deployments: &[(String, bool)], dice: &mut Dice) {
+    for (index, (source, _)) in deployments.iter().enumerate().skip(1) {
+        if dice.chance(50) {
+            let (target, _) = &deployments[dice.below(index)];
+            let body = json!({
+                "dependency_creator": format!("nodes.{}.get_capability", dice.name()),
+                "source_deployment": source, "target_deployment": target,
+            });
+            api.put("deployments/inter-deployment-dependencies", &body).expect(200);
+        }
+    }
+}
