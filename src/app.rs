@@ -20,7 +20,7 @@ use crate::executions::table::{EVENTS, EXECUTIONS};
 use crate::executions::{Engine, Homes, JobError, merged, merged_groups};
 use crate::fetch::FetchSettings;
 use crate::flows::{Amqp, FlowSettings, Flows};
-use crate::keys::{Keys, KeysError};
+use crate::keys::{KeyRing, KeysError};
 use crate::manager::{Blobs, Manager, ManagerError, Summarized, Vault, visible};
 use crate::model::{Caller, ExecutionId, Timestamp};
 use crate::records::{Records, RecordsError};
@@ -118,11 +118,11 @@ impl Service {
 
         let is_new = !folder.join("records.db").exists();
         let recipients = recipients(&config)?;
-        let keys =
-            Arc::new(Keys::open(&folder.join("keys"), is_new, &config.encryption.identities, &recipients)?);
+        let keys = KeyRing::open(&folder.join("keys"), is_new, &config.encryption.identities, &recipients)?;
+        let keys = Arc::new(keys);
         let records = Records::open(&folder.join("records.db"))?;
         let blobs = Blobs::open(&folder.join("blobs"), &partial).map_err(in_folder)?;
-        let manager = Manager::open(&folder.join("manager"), blobs, Arc::new(Vault::new(&keys.storage)))?;
+        let manager = Manager::open(&folder.join("manager"), blobs, Arc::new(Vault::new(keys.storage())))?;
         let store = DiskStore::open(&folder.join("archives"), &partial)?;
         let recovered = recover(&records, &manager, &store).map_err(AppError::Recover)?;
         let flow_settings = flow_settings(&config);
@@ -170,7 +170,7 @@ impl Service {
             fetch: fetch.clone(),
         };
         let snapshots =
-            Snapshots::new(records.clone(), engine.clone(), store, comparisons, snapshot_settings);
+            Snapshots::new(records.clone(), engine.clone(), store, keys, comparisons, snapshot_settings);
         let charts = Charts::new(
             manager.clone(),
             records.clone(),

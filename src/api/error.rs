@@ -10,6 +10,7 @@ use crate::charts::ChartError;
 use crate::database::{DatabaseError, ListError};
 use crate::executions::ExecutionError;
 use crate::flows::FlowError;
+use crate::keys::KeysError;
 use crate::manager::ManagerError;
 use crate::records::RecordsError;
 use crate::snapshots::SnapshotError;
@@ -297,6 +298,9 @@ impl From<SnapshotError> for ApiError {
             SnapshotError::Execution(error) => return error.into(),
             SnapshotError::List(error) => return error.into(),
             SnapshotError::Records(error) => return error.into(),
+            SnapshotError::Keys(error) => return error.into(),
+            SnapshotError::KeyNeeded(_) => ErrorCode::Conflict,
+            SnapshotError::SealFor { .. } | SnapshotError::Drop { .. } => ErrorCode::BadParameters,
             SnapshotError::Store(_)
             | SnapshotError::Archive(_)
             | SnapshotError::Comparison(_)
@@ -312,6 +316,20 @@ impl From<SnapshotError> for ApiError {
             | SnapshotError::Fetch(_) => ErrorCode::BadParameters,
             SnapshotError::TooLong(_) => ErrorCode::PayloadTooLarge,
             SnapshotError::NoSpace(_) => ErrorCode::InsufficientStorage,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<KeysError> for ApiError {
+    fn from(error: KeysError) -> Self {
+        let code = match error {
+            KeysError::Io { .. }
+            | KeysError::Damaged { .. }
+            | KeysError::NotHex { .. }
+            | KeysError::Gone { .. } => return Self::internal(&error),
+            KeysError::Unknown(_) => ErrorCode::NotFound,
+            KeysError::InUse(_) | KeysError::OfSettings(_) => ErrorCode::Conflict,
         };
         Self::new(code, error.to_string())
     }

@@ -153,6 +153,12 @@ impl Listing {
         self.parameters.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// All values of a parameter that may be repeated or written with commas.
+    pub fn words(&self, name: &str) -> Vec<Value> {
+        let values = self.all(name).flat_map(|value| value.split(','));
+        values.map(str::trim).filter(|word| !word.is_empty()).map(Value::from).collect()
+    }
+
     /// A boolean parameter.
     ///
     /// # Errors

@@ -22,6 +22,9 @@ pub enum ArchiveError {
     /// A safe zip, but no snapshot.
     #[error("not a snapshot archive: {reason}")]
     NotSnapshot { reason: String },
+    /// An archive of another manager, where only ours can be used.
+    #[error("the archive was not made by a Lifeboat: only such archives can be sealed anew")]
+    NotOurs,
     /// A snapshot of a newer Lifeboat.
     #[error("archive format {format} is not supported, only format 1: use a newer lifeboat")]
     UnknownFormat { format: u64 },
@@ -77,6 +80,7 @@ impl ArchiveError {
         match self {
             Self::NotZip { .. }
             | Self::NotSnapshot { .. }
+            | Self::NotOurs
             | Self::UnknownFormat { .. }
             | Self::Damaged { .. }
             | Self::DamagedEntry { .. }

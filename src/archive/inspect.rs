@@ -84,9 +84,7 @@ pub fn inspect(archive: &Archive) -> Inspection {
         content_bytes: archive.entries().iter().map(|entry| entry.size).sum(),
         folders: folders(archive),
         sealed_parts: archive
-            .entries()
-            .iter()
-            .filter(|entry| entry.path.starts_with("credentials/") && entry.path.ends_with(".age"))
+            .sealed_parts()
             .map(|entry| SealedPart { path: entry.path.clone(), size_bytes: entry.size })
             .collect(),
         sealed_for: own.map(|own| own.sealed_for.clone()).unwrap_or_default(),

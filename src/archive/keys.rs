@@ -41,6 +41,17 @@ impl Fingerprint {
     fn of(public_text: &str) -> Self {
         Self(hex::encode(&Digest::of(public_text.as_bytes()).0[..16]))
     }
+
+    /// Reads the 32 digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_one = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_one.then(|| Self(text.to_owned()))
+    }
+
+    /// Its digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for Fingerprint {

@@ -55,6 +55,12 @@ pub struct LifeboatMetadata {
     /// The keys that open the sealed parts; empty where nothing is sealed.
     #[serde(default)]
     pub sealed_for: Vec<Fingerprint>,
+    /// The archive of which this one is a copy sealed for other keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resealed_from: Option<Uuid>,
+    /// Of such a copy, the key that signed the first archive of its line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_signer: Option<PublicKey>,
 }
 
 /// What was asked to be in the archive.

@@ -16,7 +16,7 @@ use super::error::{ArchiveError, shown};
 use super::limits::Limits;
 use super::manifest::{EntryInfo, Manifest, SignatureState, judge_signature};
 use super::metadata::{Format, Metadata};
-use super::stream::part_name;
+use super::stream::{part_name, whole_name};
 use super::structure::{Directory, Record, check_layout, read_directory};
 use super::{MANIFEST, METADATA, SIGNATURE};
 
@@ -176,6 +176,11 @@ impl Archive {
         &self.entries
     }
 
+    /// The entries of sealed parts, in order. A part that was cut is there several times, as its entries are.
+    pub fn sealed_parts(&self) -> impl Iterator<Item = &EntryInfo> {
+        self.entries.iter().filter(|entry| is_sealed(&entry.path))
+    }
+
     /// Length of the archive in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.length
@@ -222,6 +227,11 @@ impl Archive {
     pub(super) fn record(&self, index: usize) -> (&Record, Option<Digest>) {
         (&self.directory.records[index], self.entries[index].sha256)
     }
+}
+
+/// Whether an entry of this name is a sealed part, or a piece of one.
+pub(super) fn is_sealed(path: &str) -> bool {
+    path.starts_with("credentials/") && whole_name(path).ends_with(".age")
 }
 
 fn entries_of(directory: &Directory) -> Vec<EntryInfo> {

@@ -228,6 +228,16 @@ pub(super) fn part_name(name: &str, number: usize) -> String {
     format!("{name}.{number:04}")
 }
 
+/// The name of the content that an entry holds, or is a part of: `a.age` of `a.age` and of `a.age.0001`.
+pub(super) fn whole_name(entry: &str) -> &str {
+    match entry.rsplit_once('.') {
+        Some((name, number)) if number.len() >= 4 && number.bytes().all(|digit| digit.is_ascii_digit()) => {
+            name
+        }
+        _ => entry,
+    }
+}
+
 /// Reads a content in chunks that do not cross the ends of parts, and hashes it and its parts.
 struct ChunkSource<'a> {
     name: &'a str,

@@ -36,6 +36,9 @@ pub struct PlanArgs {
     /// Plan a restore with --force
     #[arg(short, long)]
     force: bool,
+    /// Plan a restore with --skip-sealed
+    #[arg(long)]
+    skip_sealed: bool,
     #[command(flatten)]
     shown: ShownArgs,
 }
@@ -79,7 +82,7 @@ pub struct FileDiffArgs {
 pub fn plan(service: &Service, output: &Output, args: PlanArgs) -> Result<(), CliError> {
     let doing = format!("plan the restore of snapshot `{}`", args.id);
     let call = Call::new(Method::POST, &doing, &["snapshots", &args.id, "plan"])
-        .body(json!({ "force": args.force }));
+        .body(json!({ "force": args.force, "skip_sealed": args.skip_sealed }));
     let made = Made { service, doing: &doing, path: ["snapshots", &args.id, "plan"], with: None };
     made.show(output, call, &format!("planning `{}`", args.id), &args.shown, plan_text)
 }

@@ -26,7 +26,9 @@ mod keys;
 pub(crate) mod output;
 pub(crate) mod progress;
 mod prompt;
+mod recipients;
 mod refusal;
+mod reseal;
 mod snapshot;
 mod token;
 pub(crate) mod upload;
@@ -95,8 +97,10 @@ pub enum Command {
     User(user::UserArgs),
     /// Manage what programs log in with
     Token(token::TokenArgs),
-    /// Show and take away the keys in a data folder
+    /// Show and change the keys of a service, and take the recovery key away
     Key(keys::KeyArgs),
+    /// Seal an archive file for other keys, without any service
+    Reseal(reseal::ResealArgs),
     /// Tell what archive files hold, without any service
     Inspect(files::FilesArgs),
     /// Check every byte of archive files, without any service
@@ -165,6 +169,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::User(args) => user::run(args),
         Command::Token(args) => token::run(args),
         Command::Key(args) => keys::run(args),
+        Command::Reseal(args) => reseal::run(args),
         Command::Inspect(args) => files::run_inspect(args),
         Command::Verify(args) => files::run_verify(args),
         Command::Diff(args) => compare::diff_offline(args),

@@ -16,6 +16,7 @@ use super::error::CliError;
 use super::follow::{Words, finish};
 use super::output::{Output, field, fields, note, pairs, size, table};
 use super::prompt;
+use super::recipients;
 use super::upload;
 
 /// `lifeboat snapshot`.
@@ -74,6 +75,10 @@ pub enum SnapshotCommand {
         after_help = "Examples:\n  lifeboat snapshot diff monday tuesday\n  lifeboat snapshot diff monday"
     )]
     Diff(compare::DiffArgs),
+    /// Seal a snapshot's archive anew, for the present keys of the service
+    #[command(after_help = "Archives of before a rotation need the old key until they are resealed.\n\n\
+                      Example: lifeboat snapshot reseal nightly --wait")]
+    Reseal(ResealArgs),
     /// Delete a snapshot and its archive
     Delete {
         /// The snapshot
@@ -108,6 +113,9 @@ pub struct CreateArgs {
     /// Take the history of the flows' step snapshots too
     #[arg(long)]
     include_flow_history: bool,
+    /// Seal for this public key too, so that its owner can restore the archive; may be repeated
+    #[arg(long, value_name = "AGE1…|FILE")]
+    seal_for: Vec<String>,
     /// Wait in line for what it cannot run beside, in place of being refused
     #[arg(long)]
     queue: bool,
@@ -164,6 +172,9 @@ pub struct RestoreArgs {
     /// The same as --recreate-deployments-envs false
     #[arg(long)]
     skip_environments: bool,
+    /// Leave out what is sealed: secrets, agents' credentials, private keys, blueprints that hold keys
+    #[arg(long)]
+    skip_sealed: bool,
     /// Wait in line for what it cannot run beside, in place of being refused
     #[arg(long)]
     queue: bool,
@@ -173,6 +184,26 @@ pub struct RestoreArgs {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+}
+
+/// `lifeboat snapshot reseal`.
+#[derive(Args, Debug)]
+pub struct ResealArgs {
+    /// The snapshot
+    #[arg(value_parser = parse_name)]
+    id: String,
+    /// Seal for this public key too; may be repeated
+    #[arg(long, value_name = "AGE1…|FILE")]
+    seal_for: Vec<String>,
+    /// Do not seal for the key with this fingerprint any more; may be repeated
+    #[arg(long, value_name = "FINGERPRINT")]
+    drop: Vec<String>,
+    /// Wait in line for a restore, in place of being refused
+    #[arg(long)]
+    queue: bool,
+    /// Follow it to its end; the exit code says how it ended
+    #[arg(long)]
+    wait: bool,
 }
 
 /// `lifeboat rollback`.
@@ -209,6 +240,7 @@ pub fn run(args: SnapshotArgs) -> Result<(), CliError> {
         SnapshotCommand::Restore(restore_args) => restore(&service, &output, restore_args),
         SnapshotCommand::Plan(plan_args) => compare::plan(&service, &output, plan_args),
         SnapshotCommand::Diff(diff_args) => compare::diff(&service, &output, diff_args),
+        SnapshotCommand::Reseal(reseal_args) => reseal(&service, &output, reseal_args),
         SnapshotCommand::Delete { id } => {
             let call = Call::new(Method::DELETE, format!("delete snapshot `{id}`"), &["snapshots", &id]);
             let snapshot = service.call(call)?;
@@ -241,7 +273,7 @@ pub fn rollback(args: RollbackArgs) -> Result<(), CliError> {
 fn create(service: &Service, output: &Output, args: CreateArgs) -> Result<(), CliError> {
     let id = args.id.unwrap_or_else(|| generated_id(chrono::Utc::now()));
     let doing = format!("create snapshot `{id}`");
-    let body = json!({
+    let mut body = json!({
         "include_metrics": args.include_metrics,
         "include_credentials": args.include_credentials,
         "include_logs": !args.exclude_logs,
@@ -250,6 +282,9 @@ fn create(service: &Service, output: &Output, args: CreateArgs) -> Result<(), Cl
         "include_flow_history": args.include_flow_history,
         "queue": args.queue,
     });
+    if !args.seal_for.is_empty() {
+        body["seal_for"] = json!(recipients::read(&doing, &args.seal_for)?);
+    }
     let execution = service.call(Call::new(Method::PUT, &doing, &["snapshots", &id]).body(body))?;
     let words = Words {
         doing: &doing,
@@ -266,7 +301,7 @@ fn restore(service: &Service, output: &Output, args: RestoreArgs) -> Result<(), 
         let warning = format!("What the manager holds now is replaced by the state in snapshot `{id}`.");
         prompt::confirm(&doing, &warning, id)?;
     }
-    let mut body = json!({ "force": args.force, "queue": args.queue });
+    let mut body = json!({ "force": args.force, "queue": args.queue, "skip_sealed": args.skip_sealed });
     if let Some(recreate) = args.recreate_deployments_envs.or(args.skip_environments.then_some(false)) {
         body["recreate_deployments_envs"] = recreate.into();
     }
@@ -276,6 +311,24 @@ fn restore(service: &Service, output: &Output, args: RestoreArgs) -> Result<(), 
         doing: &doing,
         label: &format!("restoring `{id}`"),
         success: &format!("snapshot `{id}` is restored"),
+    };
+    finish(service, output, &execution, args.wait, &words)
+}
+
+fn reseal(service: &Service, output: &Output, args: ResealArgs) -> Result<(), CliError> {
+    let id = &args.id;
+    let doing = format!("reseal snapshot `{id}`");
+    let body = json!({
+        "seal_for": recipients::read(&doing, &args.seal_for)?,
+        "drop": args.drop,
+        "queue": args.queue,
+    });
+    let call = Call::new(Method::POST, &doing, &["service", "snapshots", id, "reseal"]).body(body);
+    let execution = service.call(call)?;
+    let words = Words {
+        doing: &doing,
+        label: &format!("resealing `{id}`"),
+        success: &format!("the archive of snapshot `{id}` is sealed anew"),
     };
     finish(service, output, &execution, args.wait, &words)
 }

@@ -2,7 +2,8 @@
 //!
 //! A restore and a rollback run alone. Creates, captures and restores of one flow run beside each other and beside
 //! everything but those, and so do the drawing of charts and comparisons, a few at a time. Creates that pause flows run one after the
-//! other, so that none starts what the other has stopped. Executions of one deployment run one after the other.
+//! other, so that none starts what the other has stopped. Executions of one deployment run one after the other, and so
+//! do those of one snapshot where one of them replaces its archive.
 
 use crate::model::{Execution, ExecutionStatus, Workflow};
 
@@ -23,6 +24,9 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
     if meets_exclusive {
         return false;
     }
+    if running.iter().any(|other| replaces_archive(candidate, other)) {
+        return false;
+    }
     match candidate.workflow {
         // One that was queued on request waits for all others, as Cloudify's does.
         Workflow::CreateSnapshot => {
@@ -30,7 +34,7 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
                 pauses_flows(candidate) && running.iter().chain(waiting_before).any(pauses_flows);
             !meets_pause && (candidate.status != ExecutionStatus::Queued || running.is_empty())
         }
-        Workflow::RestoreFlow | Workflow::CaptureFlow => true,
+        Workflow::ResealSnapshot | Workflow::RestoreFlow | Workflow::CaptureFlow => true,
         Workflow::RenderChart => {
             let renders = running.iter().filter(|execution| execution.workflow == Workflow::RenderChart);
             renders.count() < RENDERS
@@ -58,6 +62,14 @@ fn pauses_flows(execution: &Execution) -> bool {
     execution.workflow == Workflow::CreateSnapshot && execution.asks_for("pause_flows")
 }
 
+/// Whether one of the two replaces the archive that the other works on.
+fn replaces_archive(one: &Execution, other: &Execution) -> bool {
+    [one, other].iter().any(|execution| execution.workflow == Workflow::ResealSnapshot)
+        && one.snapshot_id.is_some()
+        && one.snapshot_id == other.snapshot_id
+        && one.tenant_name == other.tenant_name
+}
+
 fn is_same_deployment(one: &Execution, other: &Execution) -> bool {
     one.deployment_id.is_some()
         && one.deployment_id == other.deployment_id
@@ -72,9 +84,10 @@ pub fn conflicts<'a>(workflow: &Workflow, queue: bool, open: &'a [Execution]) ->
             // Pictures and comparisons count as nothing active: who has to wait for them does so by itself.
             _ if other.workflow == Workflow::RenderChart || is_comparison(&other.workflow) => false,
             Workflow::CreateSnapshot if queue => other.status.is_active(),
-            Workflow::CreateSnapshot | Workflow::RestoreFlow | Workflow::CaptureFlow => {
-                other.workflow.is_exclusive() && other.status.is_active()
-            }
+            Workflow::CreateSnapshot
+            | Workflow::ResealSnapshot
+            | Workflow::RestoreFlow
+            | Workflow::CaptureFlow => other.workflow.is_exclusive() && other.status.is_active(),
             Workflow::RestoreSnapshot | Workflow::Rollback => {
                 // A blueprint is read in a moment: the restore waits for it by itself.
                 other.status.is_active() && other.workflow != Workflow::UploadBlueprint
@@ -179,6 +192,22 @@ mod tests {
         next.parameters = pausing.parameters.clone();
         assert!(!may_start(&next, &[pausing], &[]));
         assert!(may_start(&next, &[running("create_snapshot", None)], &[]));
+    }
+
+    #[test]
+    fn an_archive_that_is_replaced_is_not_worked_on_beside_it() {
+        let of = |workflow: &str, id: &str| Execution {
+            snapshot_id: Some(crate::model::SnapshotId::trusted(id)),
+            ..running(workflow, None)
+        };
+        let reseal = of("reseal_snapshot", "a");
+        for workflow in ["reseal_snapshot", "restore_flow"] {
+            assert!(!may_start(&of(workflow, "a"), std::slice::from_ref(&reseal), &[]), "{workflow}");
+            assert!(!may_start(&reseal, &[of(workflow, "a")], &[]), "{workflow}");
+            assert!(may_start(&of(workflow, "b"), std::slice::from_ref(&reseal), &[]), "{workflow}");
+        }
+        assert!(may_start(&reseal, &[running("create_snapshot", None)], &[]));
+        assert!(!may_start(&reseal, &[running("rollback", None)], &[]));
     }
 
     #[test]

@@ -130,6 +130,8 @@ pub enum Workflow {
     RestoreSnapshot,
     /// Undoes the last restore.
     Rollback,
+    /// Seals a snapshot's archive for other keys.
+    ResealSnapshot,
     /// Brings one flow back out of a manager snapshot.
     RestoreFlow,
     /// Tells what a restore of a manager snapshot would change.
@@ -157,6 +159,7 @@ impl Workflow {
             Self::CreateSnapshot => "create_snapshot",
             Self::RestoreSnapshot => "restore_snapshot",
             Self::Rollback => "rollback",
+            Self::ResealSnapshot => "reseal_snapshot",
             Self::RestoreFlow => "restore_flow",
             Self::PlanSnapshot => "plan_snapshot",
             Self::DiffSnapshot => "diff_snapshot",
@@ -177,6 +180,7 @@ impl Workflow {
                 Self::CreateSnapshot
                 | Self::RestoreSnapshot
                 | Self::Rollback
+                | Self::ResealSnapshot
                 | Self::RestoreFlow
                 | Self::PlanSnapshot
                 | Self::DiffSnapshot
@@ -194,6 +198,7 @@ impl Workflow {
             "create_snapshot" => Self::CreateSnapshot,
             "restore_snapshot" => Self::RestoreSnapshot,
             "rollback" => Self::Rollback,
+            "reseal_snapshot" => Self::ResealSnapshot,
             "restore_flow" => Self::RestoreFlow,
             "plan_snapshot" => Self::PlanSnapshot,
             "diff_snapshot" => Self::DiffSnapshot,
@@ -219,6 +224,7 @@ impl Workflow {
             Self::CreateSnapshot
                 | Self::RestoreSnapshot
                 | Self::Rollback
+                | Self::ResealSnapshot
                 | Self::RestoreFlow
                 | Self::PlanSnapshot
                 | Self::DiffSnapshot
@@ -312,6 +318,7 @@ mod tests {
             "create_snapshot",
             "restore_snapshot",
             "rollback",
+            "reseal_snapshot",
             "restore_flow",
             "plan_snapshot",
             "diff_snapshot",

@@ -118,10 +118,22 @@ CREATE TABLE chart_snapshots (
 CREATE INDEX chart_snapshots_by_tenant ON chart_snapshots(tenant_name, id);
 ";
 
+/// `spare_file` names a file in the store that is the snapshot's archive not yet or not any more; `resealed_by` the
+/// execution that replaced the archive last.
+const V5: &str = "
+ALTER TABLE snapshots ADD COLUMN spare_file TEXT;
+ALTER TABLE snapshots ADD COLUMN resealed_by TEXT;
+";
+
 /// The migrations of records.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
-    let migrations = [("V1__records", v1.as_str()), ("V2__dead_letters", V2), ("V3__chart_snapshots", V3)];
+    let migrations = [
+        ("V1__records", v1.as_str()),
+        ("V2__dead_letters", V2),
+        ("V3__chart_snapshots", V3),
+        ("V5__reseal", V5),
+    ];
     Runner::new(
         &migrations.map(|(name, sql)| {
             Migration::unapplied(name, sql).expect("the migrations' names are well formed")

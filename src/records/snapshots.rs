@@ -127,6 +127,25 @@ impl Records {
             .collect()
     }
 
+    /// The snapshots that have an archive, oldest first, with its file.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn archives(connection: &Connection) -> Result<Vec<(TenantName, SnapshotId, Uuid)>, RecordsError> {
+        connection
+            .prepare_cached(
+                "SELECT tenant_name, id, archive_file FROM snapshots WHERE status IN ('created', 'uploaded') ORDER BY number",
+            )?
+            .query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+            })?
+            .map(|row| {
+                let (tenant, id, file) = row?;
+                Ok((TenantName::trusted(tenant), SnapshotId::trusted(id), parse_file(&file)?))
+            })
+            .collect()
+    }
+
     /// Moves a snapshot to `status` if it stands where that is legal; answers whether it did.
     ///
     /// # Errors
@@ -205,7 +224,7 @@ impl Records {
     }
 }
 
-fn parse_file(text: &str) -> Result<Uuid, RecordsError> {
+pub(super) fn parse_file(text: &str) -> Result<Uuid, RecordsError> {
     Uuid::parse_str(text)
         .map_err(|_| RecordsError::Unknown { what: "an archive's name", value: text.to_owned() })
 }

@@ -4,6 +4,7 @@
 
 mod compare;
 mod diff;
+mod keys;
 mod plan;
 mod upload;
 
@@ -17,6 +18,7 @@ use crate::database::{DatabaseError, ListError, ListQuery, Page, Scope, list};
 use crate::executions::{Engine, ExecutionError};
 use crate::fetch::{FetchError, FetchSettings};
 use crate::files::OpenFile;
+use crate::keys::{KeyRing, KeysError};
 use crate::manager::visible;
 use crate::model::{
     Caller, Execution, ExecutionId, IdError, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus,
@@ -28,6 +30,7 @@ use crate::worker::{ComparisonError, Comparisons};
 
 pub use compare::{Change, Changes, ChangesQuery, Subject, Wanted};
 pub use diff::diff_files;
+pub use keys::{KeyRemoval, dropped, seal_for};
 pub use upload::Piece;
 
 /// Why a snapshot operation failed. The messages are Cloudify's where it has the case.
@@ -57,6 +60,17 @@ pub enum SnapshotError {
     Execution(#[from] ExecutionError),
     #[error(transparent)]
     List(#[from] ListError),
+    #[error("`seal_for[{index}]` can't be used: {reason}")]
+    SealFor { index: usize, reason: String },
+    #[error("`drop[{index}]` can't be used: {reason}")]
+    Drop { index: usize, reason: String },
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(
+        "no other key here opens the sealed parts of {}: reseal them first, or remove the key with `force`",
+        named(.0)
+    )]
+    KeyNeeded(Vec<String>),
     #[error("failed to use the records of the service")]
     Records(#[from] RecordsError),
     #[error("failed to use the store")]
@@ -103,6 +117,7 @@ pub struct Snapshots {
     records: Records,
     engine: Engine,
     store: DiskStore,
+    keys: Arc<KeyRing>,
     comparisons: Comparisons,
     settings: Arc<SnapshotSettings>,
 }
@@ -121,10 +136,11 @@ impl Snapshots {
         records: Records,
         engine: Engine,
         store: DiskStore,
+        keys: Arc<KeyRing>,
         comparisons: Comparisons,
         settings: SnapshotSettings,
     ) -> Self {
-        Self { records, engine, store, comparisons, settings: Arc::new(settings) }
+        Self { records, engine, store, keys, comparisons, settings: Arc::new(settings) }
     }
 
     /// One page of the snapshots that the caller may see.
@@ -153,7 +169,7 @@ impl Snapshots {
     }
 
     /// Records a create: the snapshot (`creating`) and its execution, in one transaction. `parameters` are what the
-    /// caller asked, checked.
+    /// caller asked, checked. For whom else it is sealed is audited.
     ///
     /// # Errors
     /// A taken id; a restore that is active, without `queue`; the records' own. No record is left then.
@@ -166,8 +182,14 @@ impl Snapshots {
     ) -> Result<Execution, SnapshotError> {
         let execution = self.execution(caller, Workflow::CreateSnapshot, Some(id.clone()), parameters);
         let snapshot = self.fresh(caller, id, SnapshotStatus::Creating, Some(execution.id));
+        let sealed_for = execution.parameters.get("seal_for").cloned();
         self.engine
             .enqueue(execution, queue, move |tx, _| {
+                if let Some(keys) = sealed_for {
+                    let details = serde_json::json!({ "seal_for": keys });
+                    let (user, id) = (&snapshot.created_by, snapshot.id.as_str());
+                    Records::audit(tx, user, "snapshot_seal_for", id, Some(&details))?;
+                }
                 if Records::insert_snapshot(tx, &snapshot, SnapshotOrigin::Create)? {
                     Ok(())
                 } else {
@@ -242,6 +264,14 @@ impl Snapshots {
     /// # Errors
     /// No such snapshot, or one without an archive; the store's own.
     pub async fn download(&self, caller: &Caller, id: &SnapshotId) -> Result<Download, SnapshotError> {
+        match self.open_archive(caller, id).await {
+            // A reseal has put another file in its place since the record was read.
+            Err(SnapshotError::Store(StoreError::NotFound(_))) => self.open_archive(caller, id).await,
+            opened => opened,
+        }
+    }
+
+    async fn open_archive(&self, caller: &Caller, id: &SnapshotId) -> Result<Download, SnapshotError> {
         let (tenant, wanted, user) = (caller.tenant.clone(), id.clone(), caller.user.clone());
         let snapshot = self
             .records
@@ -388,6 +418,16 @@ impl Snapshots {
             size_bytes: None,
             sha256: None,
         }
+    }
+}
+
+/// Some of the names, and how many more there are.
+fn named(names: &[String]) -> String {
+    const MOST: usize = 10;
+    let some: Vec<String> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
+    match names.len().checked_sub(MOST) {
+        Some(more) if more > 0 => format!("{} and {more} more", some.join(", ")),
+        _ => some.join(", "),
     }
 }
 

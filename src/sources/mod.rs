@@ -133,6 +133,9 @@ pub trait EntrySource {
     /// What the archive side says.
     fn stream(&self, name: &str) -> Result<Box<dyn Read + '_>, SourceError>;
 
+    /// Whether the sealed part `credentials/<name>.age` is there and is passed over: what reads it gets none.
+    fn is_skipped(&self, name: &str) -> bool;
+
     /// The contents of the sealed part `credentials/<name>.age`; none where the archive has no such part.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ use crate::executions::Job;
 use crate::executions::table::Progress;
 use crate::sources::{EntrySink, EntrySource, SealedContent, SealedSink, SourceError};
 
+use super::sealed::Sealed;
+
 /// The most bytes that a sealed part of several contents may have: it is opened in memory.
 const SEALED_BYTES: u64 = 1 << 30;
 
@@ -118,11 +120,17 @@ impl<W: Write> EntrySink for ArchiveSink<'_, W> {
 pub(super) struct ArchiveSource<'a> {
     archive: &'a Archive,
     identities: &'a [Identity],
+    sealed: Sealed,
 }
 
 impl<'a> ArchiveSource<'a> {
     pub(super) fn new(archive: &'a Archive, identities: &'a [Identity]) -> Self {
-        Self { archive, identities }
+        Self { archive, identities, sealed: Sealed::Wanted }
+    }
+
+    /// The same archive, whose sealed parts are used as `sealed` says.
+    pub(super) fn passing_over(self, sealed: Sealed) -> Self {
+        Self { sealed, ..self }
     }
 
     fn read(&self, name: &str) -> Result<Box<dyn Read + '_>, SourceError> {
@@ -144,9 +152,13 @@ impl EntrySource for ArchiveSource<'_> {
         self.read(name)
     }
 
+    fn is_skipped(&self, name: &str) -> bool {
+        self.sealed == Sealed::PassedOver && self.archive.contains(&sealed_name(name))
+    }
+
     fn sealed(&self, name: &str) -> Result<Option<Vec<SealedContent>>, SourceError> {
         let name = sealed_name(name);
-        if !self.archive.contains(&name) {
+        if self.sealed == Sealed::PassedOver || !self.archive.contains(&name) {
             return Ok(None);
         }
         let bundle = open_bundle(self.read(&name)?, self.identities, SEALED_BYTES).map_err(carrier)?;
@@ -155,7 +167,7 @@ impl EntrySource for ArchiveSource<'_> {
 
     fn sealed_stream(&self, name: &str) -> Result<Option<Box<dyn Read + '_>>, SourceError> {
         let name = sealed_name(name);
-        if !self.archive.contains(&name) {
+        if self.sealed == Sealed::PassedOver || !self.archive.contains(&name) {
             return Ok(None);
         }
         Ok(Some(Box::new(open_sealed(self.read(&name)?, self.identities).map_err(carrier)?)))

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::archive::{
-    Archive, ArchiveOptions, ArchiveWriter, LifeboatMetadata, ManifestSeal, Metadata, WriterOptions,
+    Archive, ArchiveOptions, ArchiveWriter, KeyError, LifeboatMetadata, ManifestSeal, Metadata, Recipient,
+    WriterOptions,
 };
 use crate::executions::table::Progress;
 use crate::executions::{Job, JobError, JobResult};
@@ -42,6 +43,13 @@ pub(super) fn options(execution: &Execution) -> ArchiveOptions {
     }
 }
 
+/// The further keys that everything sealed is sealed for. They were checked when it was recorded.
+pub(super) fn seal_for(execution: &Execution) -> Result<Vec<Recipient>, JobError> {
+    let named = execution.parameters.get("seal_for").and_then(Value::as_array);
+    let named = named.into_iter().flatten().filter_map(Value::as_str);
+    named.map(|text| text.parse().map_err(|error: KeyError| JobError::Failed(error.to_string()))).collect()
+}
+
 impl SnapshotWorker {
     pub(super) fn create(&self, job: &Job) -> JobResult {
         let execution = job.execution();
@@ -67,6 +75,8 @@ impl SnapshotWorker {
         let mut partial = self.store.begin(job.boot())?;
         let spool = partial.path().parent().map(std::path::Path::to_owned);
 
+        let keys = self.keys.current();
+        let recipients = keys.recipients_with(&seal_for(execution)?);
         let archive_id = Uuid::now_v7();
         let created_at = Timestamp::now();
         let writer_options = WriterOptions {
@@ -76,7 +86,7 @@ impl SnapshotWorker {
         };
         let mut sink = ArchiveSink {
             writer: ArchiveWriter::new(Watched::new(job, partial.as_file_mut(), estimate), writer_options),
-            recipients: &self.keys.recipients,
+            recipients: &recipients,
             partial: &self.settings.partial,
         };
         sink.writer.add_metadata(&Metadata::new(LifeboatMetadata {
@@ -86,8 +96,10 @@ impl SnapshotWorker {
             created_at: created_at.moment(),
             lifeboat_version: env!("CARGO_PKG_VERSION").to_owned(),
             options,
-            signer: self.keys.signing.public_key(),
-            sealed_for: self.keys.recipients.iter().map(|recipient| recipient.fingerprint()).collect(),
+            signer: keys.signing.public_key(),
+            sealed_for: recipients.iter().map(|recipient| recipient.fingerprint()).collect(),
+            resealed_from: None,
+            first_signer: None,
         }))?;
         let collect = CollectOptions {
             include_credentials: options.include_credentials,
@@ -119,7 +131,7 @@ impl SnapshotWorker {
             archive_id,
             created_at: created_at.moment(),
             counts: counts.clone(),
-            signing_key: &self.keys.signing,
+            signing_key: &keys.signing,
             resealed_from: None,
         };
         let (_, finished) = sink.writer.finish(seal)?;
@@ -148,7 +160,7 @@ impl SnapshotWorker {
     }
 
     /// Reads every byte of what was written, as anybody would who restores it.
-    fn read_back(
+    pub(super) fn read_back(
         &self,
         job: &Job,
         file: &mut std::fs::File,

@@ -199,8 +199,8 @@ impl SnapshotWorker {
                 let second = open(other.archive_file)?;
                 let (first, second) = ((&archive, snapshot.id.as_str()), (&second, id.as_str()));
                 let mut check = || Ok(job.check()?);
-                let (index, report) =
-                    compare_archives(index, first, second, &self.keys.identities, &mut check)?;
+                let keys = self.keys.current();
+                let (index, report) = compare_archives(index, first, second, &keys.identities, &mut check)?;
                 (index, report, Subject::Snapshot(id))
             }
             None => {
@@ -229,8 +229,9 @@ impl SnapshotWorker {
         name: &str,
     ) -> Result<(Index, Value), JobError> {
         require_own_format(archive, name)?;
-        let Uncompared { reading, told } = Uncompared::of(&[archive], &self.keys.identities);
-        let source = ArchiveSource::new(archive, &self.keys.identities);
+        let keys = self.keys.current();
+        let Uncompared { reading, told } = Uncompared::of(&[archive], &keys.identities);
+        let source = ArchiveSource::new(archive, &keys.identities);
         take_in(&mut index, Side::Archive, &reading, &source, &mut || Ok(job.check()?))?;
         let options = options(archive).unwrap_or_default();
         let collect = CollectOptions {

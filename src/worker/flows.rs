@@ -13,6 +13,7 @@ use crate::sources::embedded::read_flow;
 
 use super::SnapshotWorker;
 use super::carrier::ArchiveSource;
+use super::sealed::Sealed;
 
 /// How often flows are looked at whose runtime has not reported that they stopped.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(50);
@@ -104,8 +105,9 @@ impl SnapshotWorker {
             .to_owned();
         job.log(format!("Restoring flow `{flow_id}` out of snapshot `{}`", snapshot.id));
         let archive = Archive::open(self.store.read(snapshot.archive_file)?, self.settings.limits.clone())?;
-        self.judge(job, &archive)?;
-        let source = ArchiveSource::new(&archive, &self.keys.identities);
+        let keys = self.keys.current();
+        self.judge(job, &archive, &keys, Sealed::Wanted)?;
+        let source = ArchiveSource::new(&archive, &keys.identities);
         let archived = read_flow(job, &source, &flow_id)?.ok_or_else(|| {
             JobError::Failed(format!("the snapshot `{}` holds no flow `{flow_id}`", snapshot.id))
         })?;

@@ -9,7 +9,9 @@ mod flows;
 mod plan;
 mod recover;
 mod render;
+mod reseal;
 mod restore;
+mod sealed;
 
 use std::path::PathBuf;
 
@@ -20,7 +22,7 @@ use crate::charts::store::MetricsStore;
 use crate::database::DatabaseError;
 use crate::executions::{Job, JobError, JobResult, Worker};
 use crate::failpoints;
-use crate::keys::Keys;
+use crate::keys::KeyRing;
 use crate::manager::{Manager, ManagerError};
 use crate::model::{Execution, ExecutionStatus, SnapshotStatus, Workflow};
 use crate::records::{Records, RecordsError};
@@ -55,7 +57,7 @@ pub struct SnapshotWorker {
     records: Records,
     manager: Manager,
     store: DiskStore,
-    keys: std::sync::Arc<Keys>,
+    keys: std::sync::Arc<KeyRing>,
     /// What the service measures of itself.
     own_metrics: MetricsStore,
     /// What plans and diffs found, to be read later.
@@ -69,7 +71,7 @@ impl SnapshotWorker {
         records: Records,
         manager: Manager,
         store: DiskStore,
-        keys: std::sync::Arc<Keys>,
+        keys: std::sync::Arc<KeyRing>,
         own_metrics: MetricsStore,
         comparisons: Comparisons,
         settings: WorkerSettings,
@@ -84,6 +86,7 @@ impl Worker for SnapshotWorker {
             Workflow::CreateSnapshot => self.create(job),
             Workflow::RestoreSnapshot => self.restore(job),
             Workflow::Rollback => self.rollback(job),
+            Workflow::ResealSnapshot => self.reseal(job),
             Workflow::RestoreFlow => self.restore_flow(job),
             Workflow::PlanSnapshot => self.plan_snapshot(job),
             Workflow::DiffSnapshot => self.diff_snapshot(job),
@@ -125,6 +128,7 @@ impl Worker for SnapshotWorker {
             Workflow::UploadBlueprint => crate::manager::fail_upload(tx, execution, error),
             Workflow::RestoreSnapshot
             | Workflow::Rollback
+            | Workflow::ResealSnapshot
             | Workflow::RestoreFlow
             | Workflow::PlanSnapshot
             | Workflow::DiffSnapshot

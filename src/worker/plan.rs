@@ -11,6 +11,7 @@ use crate::archive::{Archive, Format, SignatureState};
 use crate::executions::table::{self, Progress};
 use crate::executions::{Job, JobError, JobResult, conflicts};
 use crate::failpoints;
+use crate::keys::Keys;
 use crate::model::{Execution, ExecutionStatus, Snapshot, Timestamp, Workflow};
 use crate::records::Records;
 use crate::sources::embedded::{
@@ -23,6 +24,7 @@ use super::carrier::ArchiveSource;
 use super::comparisons::{Comparison, Subject};
 use super::diff::{opens, summary, take_in};
 use super::restore::{NOT_CLEAN, staged_bytes};
+use super::sealed::{self, Sealed};
 
 /// A rule because of which a restore would be refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -96,8 +98,10 @@ impl SnapshotWorker {
         archive: &Archive,
     ) -> Result<(Map<String, Value>, Option<Index>), JobError> {
         let mut plan = Map::new();
-        plan.insert("archive".to_owned(), self.describe(archive));
-        let mut refusals = self.archive_refusals(archive);
+        plan.insert("archive".to_owned(), describe(archive, &self.keys.current()));
+        let keys = self.keys.current();
+        let sealed = Sealed::of(job.execution());
+        let mut refusals = archive_refusals(archive, &keys, sealed);
         if matches!(archive.format(), Format::Foreign { .. }) {
             plan.insert("refusals".to_owned(), json!(refusals));
             return Ok((plan, None));
@@ -109,11 +113,11 @@ impl SnapshotWorker {
         }
         job.progress(Progress { phase: "planning", ..Progress::default() });
         failpoints::hit("plan:comparing", job)?;
-        let source = ArchiveSource::new(archive, &self.keys.identities);
+        let source = ArchiveSource::new(archive, &keys.identities).passing_over(sealed);
         if let Err(error) = require_known_tables(&source) {
             refusals.push(Refusal::by("newer_tables", error.into())?);
         }
-        let index = match self.compare_for_restore(job, archive) {
+        let index = match self.compare_for_restore(job, archive, &keys, sealed) {
             Ok((index, changes)) => {
                 plan.extend(changes);
                 Some(index)
@@ -141,9 +145,12 @@ impl SnapshotWorker {
         &self,
         job: &Job,
         archive: &Archive,
+        keys: &Keys,
+        sealed: Sealed,
     ) -> Result<(Index, Map<String, Value>), JobError> {
-        let is_open = opens(archive, &self.keys.identities);
-        let source = ArchiveSource::new(archive, &self.keys.identities);
+        // What is passed over on purpose is known to be missing afterwards; what no key opens is not known.
+        let is_open = sealed == Sealed::PassedOver || opens(archive, &keys.identities);
+        let source = ArchiveSource::new(archive, &keys.identities).passing_over(sealed);
         let has_metrics = carries_metrics(&source.names());
         let mut reading = Reading { settled: true, without_accounts: true, ..Reading::default() };
         if !is_open {
@@ -165,62 +172,6 @@ impl SnapshotWorker {
         sink.finish()?;
         let changes = summary(&index)?;
         Ok((index, changes))
-    }
-
-    /// The rules by which an archive itself is refused, whatever the manager holds.
-    pub(super) fn archive_refusals(&self, archive: &Archive) -> Vec<Refusal> {
-        if let Format::Foreign { snapshot_version } = archive.format() {
-            return vec![Refusal::new(
-                "foreign_archive",
-                format!(
-                    "the archive is one of Cloudify {snapshot_version}, not of Lifeboat: this version restores only archives that a Lifeboat made, and nothing was changed"
-                ),
-            )];
-        }
-        let mut refusals = Vec::new();
-        if !matches!(archive.signature(), SignatureState::Valid { .. }) {
-            refusals
-                .push(Refusal::new("signature", "the archive's signature is not valid: nothing was changed"));
-        }
-        if !opens(archive, &self.keys.identities) {
-            let keys: Vec<String> = sealed_for(archive).iter().map(ToString::to_string).collect();
-            refusals.push(Refusal::new(
-                "no_key",
-                format!(
-                    "sealed parts of the archive (secrets among them) are sealed for the keys {}, none of which is here: add one of their identity files to `encryption.identities`, and nothing was changed",
-                    keys.join(", ")
-                ),
-            ));
-        }
-        refusals
-    }
-
-    fn describe(&self, archive: &Archive) -> Value {
-        let found = crate::archive::inspect(archive);
-        let held: Vec<_> = self.keys.identities.iter().map(crate::archive::Identity::fingerprint).collect();
-        let is_own = matches!(archive.signature(), SignatureState::Valid { signer } if *signer == self.keys.signing.public_key());
-        let keys: Vec<Value> = found
-            .sealed_for
-            .iter()
-            .map(|key| json!({ "fingerprint": key, "is_here": held.contains(key) }))
-            .collect();
-        json!({
-            "format": found.format,
-            "snapshot_version": found.snapshot_version,
-            "archive_id": found.archive_id,
-            "manager": found.manager,
-            "created_at": found.created_at,
-            "lifeboat_version": found.lifeboat_version,
-            "options": found.options,
-            "size_bytes": found.size_bytes,
-            "content_bytes": found.content_bytes,
-            "counts": found.counts,
-            "signature": found.signature,
-            "is_signed_here": is_own,
-            "sealed_parts": found.sealed_parts.len(),
-            "sealed_for": keys,
-            "can_be_opened": opens(archive, &self.keys.identities),
-        })
     }
 
     /// What the manager holds and does that a restore minds.
@@ -371,10 +322,6 @@ pub(super) fn tell(job: &Job, plan: &Map<String, Value>) {
     }
 }
 
-fn sealed_for(archive: &Archive) -> Vec<crate::archive::Fingerprint> {
-    archive.metadata().lifeboat.as_ref().map(|ours| ours.sealed_for.clone()).unwrap_or_default()
-}
-
 /// What the archive has not and a restore leaves as it is.
 fn stays(archive: &Archive) -> Value {
     let names: Vec<&str> = archive.entries().iter().map(|entry| entry.path.as_str()).collect();
@@ -385,4 +332,53 @@ fn stays(archive: &Archive) -> Value {
             "reason": "the archive holds no measurements: those of the manager stay as they are",
         }]),
     }
+}
+
+/// The rules by which an archive itself is refused, whatever the manager holds.
+pub(super) fn archive_refusals(archive: &Archive, keys: &Keys, sealed: Sealed) -> Vec<Refusal> {
+    if let Format::Foreign { snapshot_version } = archive.format() {
+        return vec![Refusal::new(
+            "foreign_archive",
+            format!(
+                "the archive is one of Cloudify {snapshot_version}, not of Lifeboat: this version restores only archives that a Lifeboat made, and nothing was changed"
+            ),
+        )];
+    }
+    let mut refusals = Vec::new();
+    if !matches!(archive.signature(), SignatureState::Valid { .. }) {
+        refusals.push(Refusal::new("signature", "the archive's signature is not valid: nothing was changed"));
+    }
+    if let Some(message) = sealed::refusal(archive, keys, sealed) {
+        refusals.push(Refusal::new("no_key", message));
+    }
+    refusals
+}
+
+fn describe(archive: &Archive, keys: &Keys) -> Value {
+    let found = crate::archive::inspect(archive);
+    let held: Vec<_> = keys.identities.iter().map(crate::archive::Identity::fingerprint).collect();
+    let is_own =
+        matches!(archive.signature(), SignatureState::Valid { signer } if keys.is_own_signer(signer));
+    let sealed_for: Vec<Value> = found
+        .sealed_for
+        .iter()
+        .map(|key| json!({ "fingerprint": key, "is_here": held.contains(key) }))
+        .collect();
+    json!({
+        "format": found.format,
+        "snapshot_version": found.snapshot_version,
+        "archive_id": found.archive_id,
+        "manager": found.manager,
+        "created_at": found.created_at,
+        "lifeboat_version": found.lifeboat_version,
+        "options": found.options,
+        "size_bytes": found.size_bytes,
+        "content_bytes": found.content_bytes,
+        "counts": found.counts,
+        "signature": found.signature,
+        "is_signed_here": is_own,
+        "sealed_parts": found.sealed_parts.len(),
+        "sealed_for": sealed_for,
+        "can_be_opened": opens(archive, &keys.identities),
+    })
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::executions::JobError;
 use crate::executions::table::{self, StatusChange};
 use crate::manager::{Manager, ManagerError};
-use crate::model::{BlobId, ExecutionStatus, SnapshotStatus};
+use crate::model::{BlobId, ExecutionStatus, SnapshotStatus, Workflow};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, RecordsError};
 use crate::sources::embedded;
 use crate::store::DiskStore;
@@ -45,7 +45,7 @@ pub fn recover(records: &Records, manager: &Manager, store: &DiskStore) -> Resul
         if started > 0 {
             tracing::warn!("started {started} flow(s) again that an interrupted snapshot had paused");
         }
-        end_written_flows(records, manager)?;
+        end_written(records, manager)?;
         remove_unnamed_generations(records, manager)?;
         collect_garbage(records, manager)?;
     }
@@ -126,16 +126,23 @@ fn end_execution(records: &Records, journal: &Journal, direction: Direction) -> 
     Ok(())
 }
 
-/// Executions on flows are one transaction each: those of an earlier boot that had committed it have ended well, though
+/// Executions on flows are one transaction each, and reseals have one that decides: those of an earlier boot that had committed it have ended well, though
 /// they could not say so. The engine closes the others as failed.
-fn end_written_flows(records: &Records, manager: &Manager) -> Result<(), JobError> {
+fn end_written(records: &Records, manager: &Manager) -> Result<(), JobError> {
     let boot = records.boot();
     let interrupted =
         records.database().read_blocking(move |connection| table::interrupted(connection, boot))?;
     for execution in interrupted {
         let row = execution.clone();
         let state = manager.current().database.clone();
-        if !state.read_blocking(move |connection| crate::flows::is_written(connection, &row))? {
+        let is_done = match execution.workflow {
+            Workflow::ResealSnapshot => {
+                let id = execution.id;
+                records.database().read_blocking(move |tx| Records::has_replaced_archive(tx, id))?
+            }
+            _ => state.read_blocking(move |connection| crate::flows::is_written(connection, &row))?,
+        };
+        if !is_done {
             continue;
         }
         records.database().write_blocking(move |tx| {
@@ -206,9 +213,13 @@ fn named_blobs(records: &Records, manager: &Manager) -> Result<HashSet<BlobId>, 
     Ok(named)
 }
 
-/// Uploads of an earlier boot can't go on; what they and failed creates left in the store goes. A file that no record
+/// Uploads of an earlier boot can't go on; what they, failed creates and reseals left in the store goes. A file that no record
 /// names is left and told of: it may be somebody's only copy.
 fn close_uploads(records: &Records, store: &DiskStore) -> Result<(), JobError> {
+    for file in records.database().read_blocking(Records::spare_files)? {
+        store.remove(file)?;
+        records.database().write_blocking(move |tx| Records::forget_spare(tx, file))?;
+    }
     let files = records.database().write_blocking(|tx| {
         for snapshot in Records::unfinished_snapshots(tx)? {
             if snapshot.status == SnapshotStatus::Uploading {

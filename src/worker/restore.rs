@@ -8,6 +8,7 @@ use crate::archive::{Archive, SignatureState};
 use crate::executions::table::Progress;
 use crate::executions::{Job, JobError, JobResult};
 use crate::failpoints;
+use crate::keys::Keys;
 use crate::manager::{Inventory, Manager};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, SourceEntry};
 use crate::sources::embedded::{self, Embedded};
@@ -16,7 +17,9 @@ use crate::sources::{EntrySource, accounts};
 use super::SnapshotWorker;
 use super::carrier::ArchiveSource;
 use super::flows::flow_counts;
+use super::plan::archive_refusals;
 use super::render::metric_counts;
+use super::sealed::{self, Sealed};
 
 /// Cloudify's sentence for a restore onto a manager that is in use.
 pub(super) const NOT_CLEAN: &str = "Snapshot restoration on a non-empty manager is not permitted. Pass the --force flag to force the restore and delete existing data from the manager";
@@ -66,13 +69,15 @@ impl SnapshotWorker {
         self.tell_options_without_effect(job, &ignored);
 
         let archive = Archive::open(self.store.read(snapshot.archive_file)?, self.settings.limits.clone())?;
-        self.judge(job, &archive)?;
+        let keys = self.keys.current();
+        let sealed = Sealed::of(execution);
+        self.judge(job, &archive, &keys, sealed)?;
         // From here on nobody changes what is judged to be clean, or is about to be replaced.
         let _closed = Closed::new(&self.manager)?;
         let former = self.require_clean_or_forced(job)?;
         self.store.require_space(self.needed_bytes(&archive))?;
-        let plan = self.plan_phase(job, &archive)?;
-        let source = ArchiveSource::new(&archive, &self.keys.identities);
+        let plan = self.plan_phase(job, &archive, &keys, sealed)?;
+        let source = ArchiveSource::new(&archive, &keys.identities).passing_over(sealed);
         let accounts = accounts::read(&source)?;
 
         self.set_journal(job, JournalPhase::Staging, Vec::new())?;
@@ -135,37 +140,56 @@ impl SnapshotWorker {
                 "flows": { "outcome": "done", "counts": flow_counts(&staged.counts), "notes": staged.flow_notes },
                 "accounts": { "outcome": "done", "added": restored.added, "kept": restored.kept, "sleeping": restored.sleeping },
                 "metrics": metrics,
+                "sealed": sealed::missing(&archive, sealed),
             },
             "environments": environments,
         })))
     }
 
     /// Reads every byte, and refuses what can't be restored before anything is touched.
-    pub(super) fn judge(&self, job: &Job, archive: &Archive) -> Result<(), JobError> {
-        if let Some(refusal) =
-            self.archive_refusals(archive).into_iter().find(|found| found.rule == "foreign_archive")
-        {
+    pub(super) fn judge(
+        &self,
+        job: &Job,
+        archive: &Archive,
+        keys: &Keys,
+        sealed: Sealed,
+    ) -> Result<(), JobError> {
+        let refusals = archive_refusals(archive, keys, sealed);
+        if let Some(refusal) = refusals.into_iter().find(|found| found.rule == "foreign_archive") {
             return Err(JobError::Failed(refusal.message));
         }
         self.verify_archive(job, archive)?;
-        if let Some(refusal) = self.archive_refusals(archive).into_iter().next() {
+        if let Some(refusal) = archive_refusals(archive, keys, sealed).into_iter().next() {
             return Err(JobError::Failed(refusal.message));
         }
-        let own = self.keys.signing.public_key();
-        if let SignatureState::Valid { signer } = archive.signature()
-            && *signer != own
-        {
+        if sealed == Sealed::PassedOver && archive.sealed_parts().next().is_some() {
+            job.warn("the sealed parts of the archive are left out, as was asked for: secrets, keys and the archives of blueprints that hold keys are not restored");
+        }
+        let SignatureState::Valid { signer } = archive.signature() else { return Ok(()) };
+        let first = archive.metadata().lifeboat.as_ref().and_then(|ours| ours.first_signer.as_ref());
+        if !keys.is_own_signer(signer) {
             job.warn(format!("the archive was signed by another Lifeboat: {}", signer.fingerprint()));
+        } else if let Some(first) = first.filter(|first| !keys.is_own_signer(first)) {
+            let key = first.fingerprint();
+            job.warn(format!(
+                "the archive was signed by another Lifeboat before it was sealed anew here: {key}"
+            ));
         }
         Ok(())
     }
 
     /// Says what the restore is about to change, while writers are kept out. That it can't be said is no reason not to
     /// restore: the live state may be what is broken.
-    fn plan_phase(&self, job: &Job, archive: &Archive) -> Result<Value, JobError> {
+    fn plan_phase(
+        &self,
+        job: &Job,
+        archive: &Archive,
+        keys: &Keys,
+        sealed: Sealed,
+    ) -> Result<Value, JobError> {
         job.progress(Progress { phase: "planning", ..Progress::default() });
         failpoints::hit("restore:planning", job)?;
-        match self.compare_for_restore(job, archive) {
+        match self.compare_for_restore(job, archive, keys, sealed) {
             Ok((_, changes)) => {
                 super::plan::tell(job, &changes);
                 Ok(Value::Object(changes))
@@ -203,12 +227,13 @@ impl SnapshotWorker {
         entry: &SourceEntry,
     ) -> Result<Vec<String>, JobError> {
         failpoints::hit("restore:staging", job)?;
+        let sealed = Sealed::of(job.execution());
         let promised: BTreeMap<String, u64> =
             archive.manifest().map(|manifest| manifest.counts.clone()).unwrap_or_default();
         for (kind, count) in &promised {
             let elsewhere = ["users", "private_keys"].contains(&kind.as_str());
             let found = staged.counts.get(kind).copied().unwrap_or(0);
-            if !elsewhere && found != *count {
+            if !elsewhere && sealed.brings(kind) && found != *count {
                 return Err(JobError::Failed(format!(
                     "the archive promises {count} {kind} and {found} came out of it: nothing was changed"
                 )));

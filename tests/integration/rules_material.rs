@@ -177,3 +177,63 @@ fn private_keys_in_properties_and_archives_never_lie_open() {
     let path = "blueprints/lighthouse/archive";
     assert_eq!(second.api().get(path).body, api.get(path).body);
 }
+
+#[test]
+fn without_the_sealed_parts_all_else_is_restored_and_what_is_missing_is_told() {
+    let first = TestServer::start();
+    let api = first.api();
+    fill(&api);
+    let upload =
+        api.request(Method::PUT, "blueprints/boat?application_file_name=boat.yaml").body(boat_archive());
+    assert_eq!(api.send(upload).expect(201)["state"], "uploaded");
+    let key = private_key(PROPERTY_CANARY);
+    api.put("deployments/boat", &json!({ "blueprint_id": "boat", "inputs": { "key": key } })).expect(201);
+    let made = api.get("executions?deployment_id=boat&_include_system_workflows=true").items().remove(0);
+    assert_eq!(api.wait_for_end(&made)["status"], "terminated");
+    let secrets = api.get("secrets?_all_tenants=true").items().len();
+    api.create_snapshot("carried", &json!({ "include_credentials": true }));
+
+    let second = TestServer::start();
+    let other = second.api();
+    other.send_archive("carried", &api.archive("carried")).expect(201);
+    assert_eq!(other.restore_snapshot("carried", &json!({}))["status"], "failed", "the key is not here");
+    let planned = |options: Value| {
+        let execution = other.post("snapshots/carried/plan", &options).expect(201);
+        other.wait_for_end(&execution)["report"].clone()
+    };
+    assert_eq!(planned(json!({}))["refusals"][0]["rule"], "no_key");
+    assert_eq!(planned(json!({ "skip_sealed": true }))["can_be_restored"], true);
+    let restored = other.restore_snapshot("carried", &json!({ "skip_sealed": true }));
+    assert_eq!(restored["status"], "terminated", "{restored:#}");
+    let sealed = &restored["report"]["sources"]["sealed"];
+    assert_eq!(sealed["missing"]["secrets"], secrets, "{sealed:#}");
+    assert_eq!(sealed["missing"]["blueprint_archives"], json!(["default_tenant/boat"]));
+    assert!(sealed["missing"]["private_keys"].as_u64().unwrap() > 0);
+    assert_eq!(sealed["sealed_for"][0], first.key_show()["recipients"][0]["fingerprint"]);
+    let notes = restored["report"]["sources"]["embedded"]["notes"].to_string();
+    assert!(notes.contains("`boat`") && notes.contains("were not restored"), "{notes}");
+    assert_eq!(other.get("secrets?_all_tenants=true").items().len(), 0);
+    for list in ["deployments", "nodes", "node-instances", "plugins"] {
+        assert_eq!(other.get(list).items().len(), api.get(list).items().len(), "{list}");
+    }
+
+    // A blueprint without its archive breaks nothing: it is listed, deployed from, kept and restored.
+    let boat = other.get("blueprints/boat").expect(200);
+    assert_eq!(boat["state"], "uploaded");
+    assert_eq!(boat["archive_size_bytes"], 0);
+    other.get("blueprints/boat/archive").expect_error(404, "not_found_error");
+    assert_eq!(
+        other.get("blueprints/lighthouse/archive").body,
+        api.get("blueprints/lighthouse/archive").body
+    );
+    let body = json!({ "blueprint_id": "boat", "inputs": { "key": "none" } });
+    other.put("deployments/tender", &body).expect(201);
+    let made = other.get("executions?deployment_id=tender&_include_system_workflows=true").items().remove(0);
+    assert_eq!(other.wait_for_end(&made)["status"], "terminated");
+    let created = other.create_snapshot("again", &json!({}));
+    assert_eq!(created["status"], "terminated", "{created:#}");
+    let restored = other.restore_snapshot("again", &json!({ "force": true }));
+    assert_eq!(restored["status"], "terminated", "{restored:#}");
+    assert_eq!(other.get("blueprints/boat").expect(200), boat);
+    assert!(other.delete("deployments/tender").status < 300);
+}

@@ -48,7 +48,7 @@ async fn plan(
     let caller = auth.allow(PLAN)?;
     let options = Options { listing: &listing, body: &body };
     let mut parameters = Map::new();
-    for name in ["force", "queue"] {
+    for name in ["force", "skip_sealed", "queue"] {
         parameters.insert(name.to_owned(), Value::Bool(options.boolean(name, false)?));
     }
     let id = SnapshotId::trusted(id.into_inner());

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::Service;
 use crate::model::{Permission, SnapshotId, SnapshotStatus};
-use crate::snapshots::{Piece, SnapshotError};
+use crate::snapshots::{Piece, SnapshotError, seal_for};
 
 use super::super::download::FileBody;
 use super::super::extract::parse_boolean;
@@ -88,6 +88,11 @@ async fn create(
     }
     let queue = options.boolean("queue", false)?;
     parameters.insert("queue".to_owned(), Value::Bool(queue));
+    let named = body.list("seal_for")?.unwrap_or_else(|| listing.words("seal_for"));
+    let recipients = seal_for(&named)?;
+    if !recipients.is_empty() {
+        parameters.insert("seal_for".to_owned(), json!(recipients));
+    }
     let has_folder = body.optional_text("tempdir_path")?.is_some_and(|path| !path.is_empty());
     // A path of a server is not repeated in records: only that one was asked for.
     parameters
@@ -142,6 +147,7 @@ async fn restore(
     for (name, default) in [
         ("force", false),
         ("recreate_deployments_envs", true),
+        ("skip_sealed", false),
         ("restore_certificates", false),
         ("no_reboot", false),
         ("ignore_plugin_failure", false),

@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod docs;
+mod keys;
 mod openapi;
 
 use actix_web::http::header;
@@ -24,6 +25,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
             .service(web::resource("/rollback").route(web::post().to(rollback)))
             .service(web::resource("/snapshots/{id}/restore-flow").route(web::post().to(restore_flow)))
             .configure(dead_letters::routes)
+            .configure(keys::routes)
             .configure(openapi::routes)
             .configure(docs::routes),
     );

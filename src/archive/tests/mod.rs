@@ -2,6 +2,7 @@
 
 mod damage;
 mod hostile;
+mod reseal;
 mod round_trip;
 mod streams;
 
@@ -30,6 +31,8 @@ fn metadata() -> Metadata {
         options: ArchiveOptions::default(),
         signer: signing_key().public_key(),
         sealed_for: Vec::new(),
+        resealed_from: None,
+        first_signer: None,
     })
 }
 

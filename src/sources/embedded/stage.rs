@@ -247,6 +247,10 @@ impl Stage<'_> {
         };
         let Some(expected) = text(row, "archive_blob") else { return Ok(()) };
         let id = text(row, "id").unwrap_or_default();
+        if table.kind == "blueprints" && self.entries.is_skipped(&sealed_blueprint(tenant, &id)) {
+            self.leave_file_out(tenant, &id, row);
+            return Ok(());
+        }
         let entries = self.entries;
         let mut content: Box<dyn std::io::Read + '_> = match table.kind {
             "plugins" => entries.stream(&format!("tenants/{tenant}/plugins/{id}.zip"))?,
@@ -268,6 +272,20 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// Keeps a blueprint without its archive: its plan is there, and what was deployed from it stays what it is.
+    fn leave_file_out(&mut self, tenant: &str, id: &str, row: &mut Row) {
+        for (column, value) in row.columns.iter().zip(&mut row.values) {
+            match *column {
+                "archive_blob" => *value = SqlValue::Null,
+                "archive_size_bytes" => *value = SqlValue::Integer(0),
+                _ => {}
+            }
+        }
+        self.filled.notes.push(format!(
+            "the blueprint `{id}` of tenant `{tenant}` has no archive: it holds keys, was sealed and was not restored"
+        ));
+    }
+
     fn write(&self, rows: Vec<Row>) -> Result<(), SourceError> {
         self.generation.database.write_blocking(move |tx| {
             for row in rows {
@@ -279,6 +297,12 @@ impl Stage<'_> {
 
     fn secrets(&mut self) -> Result<(), SourceError> {
         let Some(contents) = self.entries.sealed("secrets")? else {
+            if self.entries.is_skipped("secrets") {
+                self.filled
+                    .notes
+                    .push("the secrets in the archive are sealed and were not restored".to_owned());
+                return Ok(());
+            }
             self.filled.notes.push("the archive holds no secrets".to_owned());
             return Ok(());
         };

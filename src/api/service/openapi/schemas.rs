@@ -13,6 +13,7 @@ use crate::manager::{
 use crate::records::SNAPSHOTS;
 
 use super::operation::reference;
+use super::operations::key_schemas;
 use super::{chart_schemas, fields, flow_schemas};
 
 /// The kinds of entities that lists hold.
@@ -63,6 +64,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     });
     secret["required"] = json!(["value"]);
     schemas.insert("SecretWithValue".to_owned(), secret);
+    schemas.extend(key_schemas().as_object().cloned().unwrap_or_default());
     schemas.extend(flow_schemas::schemas());
     schemas.extend(chart_schemas::schemas());
     schemas

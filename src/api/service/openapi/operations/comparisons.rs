@@ -46,6 +46,7 @@ fn plan() -> Operation {
         .takes(
             vec![
                 flag("force", false, "Whether the restore will be asked for with `force`."),
+                flag("skip_sealed", false, "Whether it will be asked for with `skip_sealed`."),
                 flag("queue", false, "Whether it will be asked for with `queue`."),
             ],
             json!({ "force": true }),
@@ -62,7 +63,10 @@ fn plan() -> Operation {
             201,
             "The execution that makes the plan.",
             reference("Execution"),
-            execution("plan_snapshot", &json!({ "force": true, "queue": false, "snapshot_id": "nightly" })),
+            execution(
+                "plan_snapshot",
+                &json!({ "force": true, "skip_sealed": false, "queue": false, "snapshot_id": "nightly" }),
+            ),
         )
 }
 

@@ -12,6 +12,7 @@ mod documentation;
 mod executions;
 mod filters;
 mod flows;
+mod keys;
 mod manager;
 mod nodes;
 mod plugins;
@@ -27,6 +28,8 @@ mod users;
 
 use super::operation::Operation;
 
+pub(super) use keys::schemas as key_schemas;
+
 /// A group of calls.
 pub(super) struct Group {
     /// Its name.
@@ -39,7 +42,8 @@ pub(super) struct Group {
 
 /// All groups, in the order in which a reader meets them.
 pub(super) fn groups() -> Vec<Group> {
-    let mut groups = vec![snapshots::group(), comparisons::group(), executions::group(), service::group()];
+    let mut groups =
+        vec![snapshots::group(), comparisons::group(), executions::group(), keys::group(), service::group()];
     groups.extend(flows::groups());
     groups.extend(charts::groups());
     groups.extend([

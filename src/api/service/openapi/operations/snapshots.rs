@@ -77,6 +77,12 @@ fn create() -> Operation {
                     "Whether flows that run are stopped before the state is read, and started again when it was.",
                 ),
                 flag("queue", false, "Whether it waits for a restore that is running, instead of being refused."),
+                field(
+                    "seal_for",
+                    json!({ "type": ["array", "null"], "items": { "type": "string" }, "maxItems": 64 }),
+                    "Public keys (`age1…`) for which everything sealed is sealed too: another manager's, so that it can \
+                     restore the archive. In the query repeated, or with commas. Audited.",
+                ),
                 flag("legacy", false, "Has no effect; the execution's log says so."),
                 text("tempdir_path", "Has no effect; the execution's log says so."),
                 field(
@@ -91,6 +97,11 @@ fn create() -> Operation {
             ErrorCode::BadParameters,
             "The id can't be one.",
             "The `snapshot_id` argument must begin with a letter.",
+        )
+        .fails(
+            ErrorCode::BadParameters,
+            "A key to seal for is none.",
+            "`seal_for[0]` can't be used: `age1me` is not an age recipient: expected a text that begins with `age1`",
         )
         .fails(
             ErrorCode::Conflict,
@@ -157,7 +168,7 @@ fn delete() -> Operation {
 
 fn restore() -> Operation {
     let parameters = json!({
-        "force": true, "recreate_deployments_envs": true, "restore_certificates": false, "no_reboot": false,
+        "force": true, "recreate_deployments_envs": true, "skip_sealed": false, "restore_certificates": false, "no_reboot": false,
         "ignore_plugin_failure": false, "snapshot_id": "nightly",
     });
     call(Post, "/snapshots/{id}/restore", "Restore a snapshot.")
@@ -172,6 +183,13 @@ fn restore() -> Operation {
             vec![
                 flag("force", false, "Whether a manager that holds something may be overwritten."),
                 flag("recreate_deployments_envs", true, "Whether the environments of deployments are made again."),
+                flag(
+                    "skip_sealed",
+                    false,
+                    "Whether the sealed parts are left out: secrets, agents' credentials, private keys, and the archives \
+                     of blueprints that hold keys. The report says what is missing. Without it a restore fails where no \
+                     key opens them.",
+                ),
                 flag("queue", false, "Whether it waits for what is running, instead of being refused."),
                 flag("restore_certificates", false, "Has no effect; the execution's log says so."),
                 flag("no_reboot", false, "Has no effect, and needs `restore_certificates`."),
