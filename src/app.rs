@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -17,12 +18,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{Groups, ListError, ListQuery, Page, Scope, text};
 use crate::executions::table::{EVENTS, EXECUTIONS};
-use crate::executions::{Engine, Homes, JobError, merged, merged_groups};
+use crate::executions::{Engine, EventChoice, Homes, JobError, merged, merged_groups};
 use crate::fetch::FetchSettings;
 use crate::flows::{Amqp, FlowSettings, Flows};
 use crate::keys::{KeyRing, KeysError};
-use crate::manager::{Blobs, Manager, ManagerError, Summarized, Vault, visible};
-use crate::model::{Caller, ExecutionId, Timestamp};
+use crate::manager::{Blobs, Manager, ManagerError, NewBlueprint, Summarized, Vault, visible};
+use crate::model::{Caller, EntityId, ExecutionId};
 use crate::records::{Records, RecordsError};
 use crate::snapshots::{SnapshotSettings, Snapshots};
 use crate::store::{DiskStore, StoreError};
@@ -263,6 +264,26 @@ impl Service {
         Ok(merged_groups(self.engine.databases(), &EXECUTIONS, fields, query, scope).await?)
     }
 
+    /// Reads a blueprint as an upload does, under a name that nobody else has, and removes it again; answers what it was.
+    ///
+    /// # Errors
+    /// What is wrong with the blueprint.
+    pub async fn validate_blueprint(
+        &self,
+        caller: &Caller,
+        mut new: NewBlueprint,
+        patience: Duration,
+    ) -> Result<Map<String, Value>, ManagerError> {
+        EntityId::parse("blueprint_id", &new.id)?;
+        new.id = format!("validate-{}", uuid::Uuid::new_v4());
+        let id = new.id.clone();
+        let (_, execution) = self.manager.create_blueprint(caller, new).await?;
+        self.wake();
+        let blueprint = self.manager.wait_for_blueprint(caller, &id, execution, patience).await?;
+        self.manager.delete_blueprint(caller, &id, true).await?;
+        Ok(blueprint)
+    }
+
     /// One execution as its record shows it.
     ///
     /// # Errors
@@ -298,10 +319,9 @@ impl Service {
         &self,
         caller: &Caller,
         query: ListQuery,
-        between: (Option<Timestamp>, Option<Timestamp>),
-        message: Option<String>,
+        choice: EventChoice,
     ) -> Result<Page, ListError> {
-        let mut scope = match (query.all_tenants, caller.is_admin()) {
+        let scope = match (query.all_tenants, caller.is_admin()) {
             (true, true) => Scope::everything(),
             (true, false) => {
                 let marks = vec!["?"; caller.tenants.len()].join(", ");
@@ -310,17 +330,7 @@ impl Service {
             }
             (false, _) => Scope::everything().and("tenant_name = ?", [text(caller.tenant.as_str())]),
         };
-        if let Some(from) = between.0 {
-            scope = scope.and("reported_timestamp >= ?", [text(from.to_string())]);
-        }
-        if let Some(to) = between.1 {
-            scope = scope.and("reported_timestamp <= ?", [text(to.to_string())]);
-        }
-        if let Some(message) = message {
-            // Cloudify's wildcard is SQL's.
-            scope = scope.and("message LIKE ?", [text(message)]);
-        }
-        merged(self.engine.databases(), &EVENTS, query, scope, "reported_timestamp").await
+        merged(self.engine.databases(), &EVENTS, query, choice.restrict(scope), "reported_timestamp").await
     }
 }
 

@@ -3,6 +3,7 @@
 //! Knows neither what a job does nor HTTP.
 
 mod cancel;
+mod choice;
 mod engine;
 mod job;
 mod lanes;
@@ -13,6 +14,7 @@ use crate::database::DatabaseError;
 use crate::model::ExecutionId;
 
 pub use cancel::CancelToken;
+pub use choice::EventChoice;
 pub use engine::{Engine, Homes, Worker};
 pub use job::{Job, JobError, JobResult};
 pub use lanes::conflicts;

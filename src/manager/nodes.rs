@@ -97,7 +97,7 @@ pub const NODE_INSTANCES: Collection = Collection {
 };
 
 const NODE: Kind = Kind { collection: &NODES, key: "id" };
-const NODE_INSTANCE: Kind = Kind { collection: &NODE_INSTANCES, key: "id" };
+pub(super) const NODE_INSTANCE: Kind = Kind { collection: &NODE_INSTANCES, key: "id" };
 
 /// The states that a node instance can have (Cloudify's words).
 const STATES: [&str; 15] = [
@@ -190,7 +190,8 @@ impl Manager {
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
             let seen = change.version.unwrap_or(1);
-            if !change.force && seen != version {
+            // `cfy` names the version that the change is to make, other clients the one that they saw.
+            if !change.force && seen < version {
                 return Err(ManagerError::Conflict(format!(
                     "Node instance update conflict [current version={version}, update version={seen}]"
                 )));

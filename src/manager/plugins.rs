@@ -5,9 +5,10 @@ use serde_json::{Map, Value};
 
 use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
 use crate::files::OpenFile;
-use crate::model::{BlobId, Caller, Timestamp, Visibility};
+use crate::model::{BlobId, Caller, Timestamp, UserName, Visibility};
 
 use super::entities::{Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, find, locate};
+use super::labels::label_pair;
 use super::wagon::{Wagon, read_plugin};
 use super::{Download, Manager, ManagerError, StoredBlob};
 
@@ -32,7 +33,9 @@ pub const PLUGINS: Collection = Collection {
         Column::json("wheels"),
         Column::text("title"),
         Column::expression("installation_state", "'[]'", ColumnKind::Json),
-        Column::json("labels"),
+        Column::expression("labels", "nullif(labels, '[]')", ColumnKind::Json),
+        Column::json("blueprint_labels"),
+        Column::json("resource_tags"),
         Column::text("tenant_name"),
         Column::text("created_by"),
         RESOURCE_AVAILABILITY,
@@ -56,6 +59,19 @@ pub struct NewPlugin {
     pub title: Option<String>,
     /// A wagon, or a zip that holds one.
     pub archive: StoredBlob,
+}
+
+/// What is to be changed of a plugin; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct PluginChange {
+    /// The labels that blueprints get which use it: lists of values by key.
+    pub blueprint_labels: Option<Map<String, Value>>,
+    /// The labels that their deployments get, in the same form.
+    pub labels: Option<Map<String, Value>>,
+    /// The tags of what their deployments make.
+    pub resource_tags: Option<Map<String, Value>>,
+    /// Whose it is.
+    pub owner: Option<UserName>,
 }
 
 impl Manager {
@@ -198,6 +214,72 @@ impl Manager {
         .await
     }
 
+    /// Changes a plugin, and answers it.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotFound`]; labels that are none.
+    pub async fn change_plugin(
+        &self,
+        caller: &Caller,
+        id: &str,
+        change: PluginChange,
+    ) -> Result<Map<String, Value>, ManagerError> {
+        let blueprint_labels = change.blueprint_labels.map(kept_labels).transpose()?;
+        let labels = change.labels.map(kept_labels).transpose()?;
+        let resource_tags = change.resource_tags.map(|tags| Value::Object(tags).to_string());
+        let (caller, id) = (caller.clone(), id.to_owned());
+        self.write(move |tx| {
+            let number = locate(tx, &PLUGIN, &caller, &id)?;
+            tx.execute(
+                "UPDATE plugins SET blueprint_labels = coalesce(?2, blueprint_labels), labels = coalesce(?3, labels),
+                 resource_tags = coalesce(?4, resource_tags), created_by = coalesce(?5, created_by) WHERE number = ?1",
+                params![
+                    number,
+                    blueprint_labels,
+                    labels,
+                    resource_tags,
+                    change.owner.as_ref().map(UserName::as_str)
+                ],
+            )?;
+            find(tx, &PLUGIN, &caller, &id, None)
+        })
+        .await
+    }
+
+    /// The description of a plugin that was uploaded beside its wagon; where there are several, the one for a version of
+    /// the blueprint language (`cloudify_dsl_1_4`), else one for all of them.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotFound`] for the plugin, and where it has no description; the file system's own.
+    pub async fn plugin_yaml(
+        &self,
+        caller: &Caller,
+        id: &str,
+        dsl_version: Option<String>,
+    ) -> Result<Download, ManagerError> {
+        self.plugin(caller, id, Some(vec!["id".to_owned()])).await?;
+        let archive = self.blobs().read(&self.blob_of_plugin(id).await?)?;
+        let partial = self.blobs().partial_folder().to_owned();
+        let found = tokio::task::spawn_blocking(move || {
+            Wagon::extract_yaml(archive, dsl_version.as_deref(), &partial)
+        })
+        .await
+        .map_err(std::io::Error::other)??;
+        let (name, file) =
+            found.ok_or_else(|| ManagerError::NotFound { noun: "Plugin yaml", id: id.to_owned() })?;
+        Ok(Download { file: OpenFile::new(file)?, name })
+    }
+
+    async fn blob_of_plugin(&self, id: &str) -> Result<BlobId, ManagerError> {
+        let id = id.to_owned();
+        self.read(move |connection| {
+            let sql = "SELECT archive_blob FROM plugins WHERE id = ?";
+            let blob: Option<String> = connection.query_row(sql, [&id], |row| row.get(0)).optional()?;
+            blob.as_deref().and_then(BlobId::parse).ok_or(ManagerError::NotFound { noun: PLUGINS.noun, id })
+        })
+        .await
+    }
+
     /// The archive of a plugin: its wagon, or all that was uploaded.
     ///
     /// # Errors
@@ -209,17 +291,9 @@ impl Manager {
         is_full: bool,
     ) -> Result<Download, ManagerError> {
         let plugin = self.plugin(caller, id, None).await?;
-        let blob: String = {
-            let id = id.to_owned();
-            self.read(move |connection| {
-                Ok(connection
-                    .query_row("SELECT archive_blob FROM plugins WHERE id = ?", [id], |row| row.get(0))?)
-            })
-            .await?
-        };
+        let blob = self.blob_of_plugin(id).await?;
         let archive_name = plugin["archive_name"].as_str().unwrap_or("plugin.wgn").to_owned();
-        let download = self.open_blob(Some(&blob), archive_name.clone())?;
-        let Some(blob) = BlobId::parse(&blob) else { return Ok(download) };
+        let download = self.open_blob(Some(blob.as_str()), archive_name.clone())?;
         let archive = self.blobs().read(&blob)?;
         let partial = self.blobs().partial_folder().to_owned();
         let wagon = tokio::task::spawn_blocking(move || Wagon::extract(archive, &partial))
@@ -245,4 +319,25 @@ impl Manager {
     ) -> Result<Map<String, Value>, ManagerError> {
         self.widen(&PLUGIN, caller, id, visibility).await
     }
+}
+
+/// The labels that a plugin gives, as they are kept: lists of values by key.
+fn kept_labels(given: Map<String, Value>) -> Result<String, ManagerError> {
+    let mut kept = Map::new();
+    for (key, values) in given {
+        let malformed = || {
+            ManagerError::BadParameters(format!(
+                "Labels of a plugin must be a dictionary of lists: {{<key>: [<value1>, <value2>]}}, got {values} for {key}"
+            ))
+        };
+        let mut of_key = Vec::new();
+        let mut own_key = key.to_lowercase();
+        for value in values.as_array().ok_or_else(malformed)? {
+            let (key, value) = label_pair(&key, value.as_str().ok_or_else(malformed)?)?;
+            own_key = key;
+            of_key.push(Value::from(value));
+        }
+        kept.insert(own_key, Value::Array(of_key));
+    }
+    Ok(Value::Object(kept).to_string())
 }

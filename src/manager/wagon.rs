@@ -82,6 +82,49 @@ impl Wagon {
     }
 }
 
+/// The longest description, in bytes.
+const MAX_YAML_BYTES: u64 = 16 << 20;
+
+impl Wagon {
+    /// The description that lies beside the wagon in a zip, with its name; none where there is none. For blocking
+    /// threads.
+    pub(super) fn extract_yaml(
+        mut archive: File,
+        dsl_version: Option<&str>,
+        partial: &Path,
+    ) -> Result<Option<(String, File)>, ManagerError> {
+        if !is_zip(&mut archive)? {
+            return Ok(None);
+        }
+        let mut zip = ZipArchive::new(archive).map_err(bad)?;
+        if wagon_in(&zip).is_none() {
+            return Ok(None);
+        }
+        let of_version = |name: &str| {
+            let stem = name.trim_end_matches(".yaml");
+            let tail: Vec<&str> = stem.rsplit('_').take(2).collect();
+            tail.len() == 2 && tail.iter().all(|part| part.len() == 1 && part.as_bytes()[0].is_ascii_digit())
+        };
+        let wanted =
+            dsl_version.map(|version| format!("{}.yaml", version.trim_start_matches("cloudify_dsl")));
+        let is_wanted =
+            |name: &str| wanted.as_deref().is_some_and(|wanted| name.ends_with(wanted) && of_version(name));
+        let is_yaml = |name: &str| name.to_ascii_lowercase().ends_with(".yaml") && !name.ends_with('/');
+        let name = entry_named(&zip, |name| is_yaml(name) && is_wanted(name))
+            .or_else(|| entry_named(&zip, |name| is_yaml(name) && !of_version(name)))
+            .or_else(|| entry_named(&zip, is_yaml));
+        let Some(name) = name else { return Ok(None) };
+        let mut file = tempfile::tempfile_in(partial)?;
+        let entry = zip.by_name(&name).map_err(bad)?;
+        if io::copy(&mut entry.take(MAX_YAML_BYTES + 1), &mut file).map_err(bad)? > MAX_YAML_BYTES {
+            return Err(bad(format!("`{name}` is longer than {MAX_YAML_BYTES} bytes")));
+        }
+        file.seek(SeekFrom::Start(0))?;
+        let plain = name.rsplit('/').next().unwrap_or("plugin.yaml").to_owned();
+        Ok(Some((plain, file)))
+    }
+}
+
 fn is_zip(file: &mut File) -> io::Result<bool> {
     let mut head = [0; 2];
     let mut length = 0;

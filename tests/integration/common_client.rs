@@ -11,6 +11,11 @@ fn the_story_holds_with_cloudify_common() {
     tell("common_story.py", python_common);
 }
 
+#[test]
+fn sites_labels_filters_and_summaries_hold_with_cloudify_common() {
+    tell("inventory_story.py", python_common);
+}
+
 /// Runs a story between a manager and a second, empty one that may open its archives.
 pub fn tell(story: &str, python: fn(&[&str]) -> Finished) {
     let first = TestServer::start();

@@ -6,6 +6,7 @@
 
 mod archive_judged;
 mod cfy_errors;
+mod cfy_inventory;
 mod cfy_story;
 mod charts_annotations;
 mod charts_cli;

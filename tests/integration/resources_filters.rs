@@ -193,6 +193,17 @@ fn constraints_of_the_blueprint_language_choose_too() {
     let nodes =
         search("searches/nodes?deployment_id=default_tenant-tower", json!({ "valid_values": ["lamp"] }));
     assert_eq!(nodes, ["lamp"]);
+    let nodes = search("searches/nodes", json!({ "valid_values": ["lamp"], "deployment_id": "beta" }));
+    assert!(nodes.len() <= 1, "{nodes:?}");
+    let typed = json!({ "deployment_id": "default_tenant-tower", "name_pattern": { "ends_with": ".Lamp" } });
+    assert_eq!(search("searches/node-types", typed), ["lamp"]);
+    assert_eq!(
+        search(
+            "searches/node-types?_search=lighthouse.nodes.Tower&deployment_id=default_tenant-tower",
+            json!({})
+        ),
+        ["tower"]
+    );
     let instances = api.get("node-instances?deployment_id=default_tenant-tower").items();
     let wanted: Vec<&str> = instances.iter().take(2).map(|item| item["id"].as_str().unwrap()).collect();
     let body = json!({ "filter_rules": [rule("attribute", "id", "any_of", &wanted)] });
@@ -258,6 +269,72 @@ fn lists_are_searched_by_the_name_that_people_see_and_answered_whole() {
     let all = api.get("deployments?_size=1&_get_all_results=True").expect(200);
     assert_eq!((ids(&all).len(), all["metadata"]["pagination"]["size"].clone()), (5, json!(5)));
     api.get("deployments?_get_all_results=maybe").expect_error(400, "bad_parameters_error");
+}
+
+/// Capabilities and scaling groups to look for.
+const HARBOUR: &str = "
+tosca_definitions_version: cloudify_dsl_1_4
+node_types:
+  quay: {}
+node_templates:
+  north: { type: quay }
+  south: { type: quay }
+groups:
+  all_quays: { members: [north, south] }
+policies:
+  scale_all:
+    type: cloudify.policies.scaling
+    targets: [all_quays]
+    properties: { default_instances: 2 }
+capabilities:
+  depth_north: { value: 12, description: In metres. }
+  depth_south: { value: 9 }
+  name: { value: Hafen }
+";
+
+#[test]
+fn capabilities_and_scaling_groups_of_one_deployment_are_searched() {
+    let server = TestServer::start();
+    let api = server.api();
+    upload_yaml(&api, "harbour", HARBOUR).expect(201);
+    api.put("deployments/h", &json!({ "blueprint_id": "harbour" })).expect(201);
+    let search = |path: &str, constraints: Value| {
+        api.post(&format!("searches/{path}"), &json!({ "constraints": constraints })).expect(200)["items"]
+            .clone()
+    };
+    let deep =
+        json!({ "deployment_id": "h", "name_pattern": { "starts_with": "depth" }, "valid_values": [12] });
+    assert_eq!(
+        search("capabilities", deep),
+        json!([{
+            "deployment_id": "h",
+            "capabilities": [{ "depth_north": { "value": 12, "description": "In metres." } }],
+        }])
+    );
+    assert_eq!(search("capabilities?deployment_id=h&_search=Haven", json!({})), json!([]));
+    assert_eq!(
+        search("capabilities?deployment_id=h&_search=Hafen", json!({}))[0]["capabilities"][0]["name"]["value"],
+        "Hafen"
+    );
+    for of in [json!({ "deployment_id": "h" }), json!({ "blueprint_id": "harbour" })] {
+        let groups = search("scaling-groups", of);
+        assert_eq!(
+            (&groups[0]["name"], &groups[0]["members"]),
+            (&json!("all_quays"), &json!(["north", "south"]))
+        );
+        assert_eq!(groups[0]["properties"]["default_instances"], 2);
+    }
+    let none = json!({ "deployment_id": "h", "name_pattern": { "contains": "boats" } });
+    assert_eq!(search("scaling-groups", none), json!([]));
+    for (path, constraints) in [
+        ("capabilities", json!({})),
+        ("scaling-groups", json!({ "deployment_id": "h", "colour": 1 })),
+        ("capabilities", json!({ "deployment_id": "h", "name_pattern": { "like": "x" } })),
+    ] {
+        api.post(&format!("searches/{path}"), &json!({ "constraints": constraints }))
+            .expect_error(400, "bad_parameters_error");
+    }
+    api.post("searches/capabilities?deployment_id=none", &json!({})).expect_error(404, "not_found_error");
 }
 
 /// Two workflows, one of them only where something is installed.

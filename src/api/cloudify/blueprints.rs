@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
+use crate::api::{ApiError, Auth, ErrorCode, JsonBody, Listing, page_json};
 use crate::app::Service;
 use crate::manager::filters::Filtered;
 use crate::manager::{BlueprintChange, NewBlueprint};
@@ -22,6 +22,9 @@ use super::transfer;
 /// How long a caller who did not ask for an asynchronous upload waits for the blueprint to be read.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The longest picture of a blueprint, in bytes.
+const MAX_ICON_BYTES: usize = 1024 * 1024;
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/blueprints").route(web::get().to(list)))
@@ -32,7 +35,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::patch().to(change))
                 .route(web::delete().to(delete)),
         )
+        .service(web::resource("/blueprints/{id}/validate").route(web::put().to(validate)))
         .service(web::resource("/blueprints/{id}/archive").route(web::get().to(download)))
+        .service(
+            web::resource("/blueprints/{id}/icon")
+                .route(web::get().to(get_icon))
+                .route(web::patch().to(set_icon)),
+        )
         .service(web::resource("/blueprints/{id}/set-visibility").route(web::patch().to(set_visibility)));
 }
 
@@ -73,14 +82,42 @@ async fn upload(
     let upload =
         transfer::receive(&request, payload, &listing, &service.fetch, service.manager.blobs(), &names)
             .await?;
-    let parameters = upload.parameters;
+    let parameters = &upload.parameters;
     if parameters.boolean("skip_execution", false)? {
         return Err(ApiError::bad_parameters("`skip_execution` is not supported: every blueprint is read"));
     }
     let is_async = parameters.boolean("async_upload", false)?;
-    let new = NewBlueprint {
-        id: id.into_inner(),
-        visibility: visibility(&auth, &parameters)?,
+    let new = given(&auth, id.into_inner(), upload)?;
+    let blueprint = record(&service, caller, new, is_async).await?;
+    Ok(HttpResponse::Created().json(blueprint))
+}
+
+/// Validate a blueprint.
+///
+/// It is taken in and read as an upload is, under a name of its own, and removed again.
+async fn validate(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    listing: Listing,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(BLUEPRINT_UPLOAD)?;
+    let names = ["blueprint_archive", "blueprint"];
+    let upload =
+        transfer::receive(&request, payload, &listing, &service.fetch, service.manager.blobs(), &names)
+            .await?;
+    let new = given(&auth, id.into_inner(), upload)?;
+    Ok(HttpResponse::Created().json(service.validate_blueprint(caller, new, PATIENCE).await?))
+}
+
+/// The blueprint that a request brings.
+fn given(auth: &Auth, id: String, upload: transfer::Upload) -> Result<NewBlueprint, ApiError> {
+    let parameters = upload.parameters;
+    Ok(NewBlueprint {
+        id,
+        visibility: visibility(auth, &parameters)?,
         // The older clients escape the name twice.
         main_file_name: parameters
             .optional_text("application_file_name")?
@@ -90,9 +127,7 @@ async fn upload(
         archive: upload
             .archive
             .ok_or_else(|| ApiError::bad_parameters("Missing application archive in request body"))?,
-    };
-    let blueprint = record(&service, caller, new, is_async).await?;
-    Ok(HttpResponse::Created().json(blueprint))
+    })
 }
 
 async fn record(
@@ -148,6 +183,39 @@ async fn download(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(BLUEPRINT_DOWNLOAD)?;
     transfer::send(&request, service.manager.blueprint_archive(caller, &id).await?)
+}
+
+/// Get a blueprint's picture.
+async fn get_icon(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(BLUEPRINT_GET)?;
+    let icon = service.manager.blueprint_icon(caller, &id).await?;
+    Ok(HttpResponse::Ok().content_type("image/png").body(icon))
+}
+
+/// Set or take away a blueprint's picture: the body, a PNG; without one there is none.
+async fn set_icon(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(BLUEPRINT_UPLOAD)?;
+    let icon = payload
+        .to_bytes_limited(MAX_ICON_BYTES)
+        .await
+        .map_err(|_| {
+            ApiError::new(
+                ErrorCode::PayloadTooLarge,
+                format!("the picture is longer than {MAX_ICON_BYTES} bytes"),
+            )
+        })?
+        .map_err(|error| ApiError::bad_parameters(format!("the body could not be read: {error}")))?;
+    service.manager.set_blueprint_icon(caller, &id, &icon).await?;
+    Ok(HttpResponse::Ok().json(service.manager.blueprint(caller, &id, None).await?))
 }
 
 /// Let more callers see a blueprint.

@@ -1,9 +1,11 @@
 //! Executions and their events.
 
 use actix_web::{HttpResponse, web};
+use serde_json::{Value, json};
 
 use crate::app::Service;
-use crate::executions::ExecutionError;
+use crate::executions::{EventChoice, ExecutionError};
+use crate::manager::Keep;
 use crate::model::{CancelMode, ExecutionId, Permission, TenantRole, Timestamp};
 
 use super::super::{ApiError, Auth, JsonBody, Listing, page_json};
@@ -13,13 +15,22 @@ const GET: Permission = Permission::tenant("execution_list", TenantRole::Viewer)
 const START: Permission = Permission::tenant("execution_start", TenantRole::Operations);
 const CANCEL: Permission = Permission::tenant("execution_cancel", TenantRole::Operations);
 const CANCEL_SYSTEM: Permission = Permission::system("execution_cancel");
+const DELETE: Permission = Permission::tenant("execution_delete", TenantRole::User);
+const DELETE_EVENTS: Permission = Permission::tenant("event_delete", TenantRole::User);
 const EVENTS: Permission = Permission::tenant("event_list", TenantRole::Viewer);
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/executions").route(web::get().to(list)).route(web::post().to(start)))
+        .service(
+            web::resource("/executions")
+                .route(web::get().to(list))
+                .route(web::post().to(start))
+                .route(web::delete().to(delete)),
+        )
         .service(web::resource("/executions/{id}").route(web::get().to(get)).route(web::post().to(act)))
-        .service(web::resource("/events").route(web::get().to(events)));
+        .service(
+            web::resource("/events").route(web::get().to(events)).route(web::delete().to(delete_events)),
+        );
 }
 
 /// List executions.
@@ -104,13 +115,94 @@ async fn act(
 /// List events and logs.
 async fn events(service: web::Data<Service>, auth: Auth, listing: Listing) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(EVENTS)?;
-    let own = ["from_datetime", "to_datetime", "message", "include_logs"];
-    let query = listing.query(&own)?;
-    let between = (listing.get("from_datetime"), listing.get("to_datetime"));
-    let between = (moment("from_datetime", between.0)?, moment("to_datetime", between.1)?);
-    let message = listing.get("message").map(str::to_owned);
-    let page = service.list_events(caller, query, between, message).await?;
+    let page = service.list_events(caller, listing.query(&OF_EVENTS)?, chosen(&listing)?).await?;
     Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// Delete the events and logs of a deployment's executions.
+///
+/// The same parameters as those of the list choose; events of the service's own executions stay.
+async fn delete_events(
+    service: web::Data<Service>,
+    auth: Auth,
+    listing: Listing,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(DELETE_EVENTS)?;
+    let deployment = listing
+        .get("deployment_id")
+        .ok_or_else(|| ApiError::bad_parameters("Missing deployment_id in the query"))?;
+    let query = listing.query(&OF_EVENTS)?;
+    let count = service.manager.delete_events(caller, deployment, query, chosen(&listing)?).await?;
+    Ok(HttpResponse::Ok().json(counted(&json!(count))))
+}
+
+/// The parameters of events that are no filters of a list.
+const OF_EVENTS: [&str; 6] =
+    ["from_datetime", "to_datetime", "message", "message.text", "include_logs", "store_before"];
+
+/// Which events are meant: times by name or as Cloudify's older `_range`, and what the text is like.
+fn chosen(listing: &Listing) -> Result<EventChoice, ApiError> {
+    let mut choice = EventChoice {
+        from: moment("from_datetime", listing.get("from_datetime"))?,
+        to: moment("to_datetime", listing.get("to_datetime"))?,
+        message: listing.get("message").or(listing.get("message.text")).map(str::to_owned),
+    };
+    for range in listing.all("_range") {
+        let [field, from, to] = range.split(',').collect::<Vec<_>>()[..] else {
+            return Err(ApiError::bad_parameters(format!("_range must be <field>,<from>,<to>, got {range}")));
+        };
+        if !matches!(field, "@timestamp" | "timestamp" | "reported_timestamp") {
+            return Err(ApiError::bad_parameters(format!("_range can't be of {field}")));
+        }
+        let given =
+            |text: &'static str, value| moment(text, Some(value).filter(|value: &&str| !value.is_empty()));
+        choice.from = given("_range", from)?.or(choice.from);
+        choice.to = given("_range", to)?.or(choice.to);
+    }
+    Ok(choice)
+}
+
+/// How many were deleted, as the one item of a list.
+fn counted(item: &Value) -> Value {
+    json!({
+        "items": [item],
+        "metadata": { "pagination": { "total": 1, "size": 1, "offset": 0 }, "filtered": null },
+    })
+}
+
+/// Delete ended executions.
+///
+/// `keep_last` keeps the youngest, `to_datetime` those recorded later. The execution that made a deployment stays as long
+/// as the deployment does, and so do executions of the service.
+async fn delete(
+    service: web::Data<Service>,
+    auth: Auth,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(DELETE)?;
+    let last = match body.0.get("keep_last") {
+        None | Some(Value::Null) => None,
+        Some(value) => {
+            let number = value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+            Some(number.filter(|number| *number > 0).ok_or_else(|| {
+                ApiError::bad_parameters(format!(
+                    "`keep_last` must be an integer greater than 0, got {value} instead."
+                ))
+            })?)
+        }
+    };
+    let keep = match (last, moment("to_datetime", body.optional_text("to_datetime")?)?) {
+        (Some(last), None) => Keep::Last(last),
+        (None, Some(moment)) => Keep::After(moment),
+        _ => {
+            return Err(ApiError::bad_parameters(
+                "Must provide either a `to_datetime` timestamp or a `keep_last` number of executions to keep",
+            ));
+        }
+    };
+    let count = service.manager.delete_executions(caller, listing.query(&[])?, keep).await?;
+    Ok(HttpResponse::Ok().json(counted(&json!({ "count": count }))))
 }
 
 fn parse_id(text: &str) -> Result<ExecutionId, ApiError> {

@@ -7,6 +7,7 @@ mod dependencies;
 mod deployments;
 mod executions;
 mod filters;
+mod graphs;
 mod labels;
 mod nodes;
 pub(super) mod permissions;
@@ -47,6 +48,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(deployments::routes)
         .configure(executions::routes)
         .configure(filters::routes)
+        .configure(graphs::routes)
         .configure(labels::routes)
         .configure(nodes::routes)
         .configure(plugins::routes)

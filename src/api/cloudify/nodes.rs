@@ -27,7 +27,11 @@ async fn list_nodes(
     listing: Listing,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(NODE_LIST)?;
-    let page = service.manager.nodes(caller, renamed(&listing, "node_id")?).await?;
+    let query = renamed(&listing, "node_id")?;
+    let page = match listing.boolean("_evaluate_functions", false)? {
+        true => service.manager.evaluated_nodes(caller, query).await?,
+        false => service.manager.nodes(caller, query).await?,
+    };
     Ok(HttpResponse::Ok().json(page_json(page)))
 }
 
@@ -59,7 +63,11 @@ async fn get_instance(
     listing: Listing,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(NODE_INSTANCE_GET)?;
-    Ok(HttpResponse::Ok().json(service.manager.node_instance(caller, &id, listing.include()).await?))
+    let instance = match listing.boolean("_evaluate_functions", false)? {
+        true => service.manager.evaluated_node_instance(caller, &id, listing.include()).await?,
+        false => service.manager.node_instance(caller, &id, listing.include()).await?,
+    };
+    Ok(HttpResponse::Ok().json(instance))
 }
 
 /// Change a node instance.

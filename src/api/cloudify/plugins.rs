@@ -4,16 +4,22 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
 use crate::app::Service;
-use crate::manager::NewPlugin;
+use crate::manager::{NewPlugin, PluginChange};
 
-use super::blueprints::{visibility, wider};
+use super::blueprints::{owner, visibility, wider};
 use super::permissions::{PLUGIN_DELETE, PLUGIN_DOWNLOAD, PLUGIN_GET, PLUGIN_LIST, PLUGIN_UPLOAD};
 use super::transfer;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/plugins").route(web::get().to(list)).route(web::post().to(upload)))
-        .service(web::resource("/plugins/{id}").route(web::get().to(get)).route(web::delete().to(delete)))
+        .service(
+            web::resource("/plugins/{id}")
+                .route(web::get().to(get))
+                .route(web::patch().to(change))
+                .route(web::delete().to(delete)),
+        )
+        .service(web::resource("/plugins/{id}/yaml").route(web::get().to(download_yaml)))
         .service(web::resource("/plugins/{id}/archive").route(web::get().to(download)))
         .service(web::resource("/plugins/{id}/set-visibility").route(web::patch().to(set_visibility)));
 }
@@ -59,6 +65,36 @@ async fn upload(
             .ok_or_else(|| ApiError::bad_parameters("Missing plugin archive in request body"))?,
     };
     Ok(HttpResponse::Created().json(service.manager.create_plugin(caller, new).await?))
+}
+
+/// Change a plugin's labels, tags or owner.
+async fn change(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(PLUGIN_UPLOAD)?;
+    let change = PluginChange {
+        blueprint_labels: body.object("blueprint_labels")?.cloned(),
+        labels: body.object("labels")?.cloned(),
+        resource_tags: body.object("resource_tags")?.cloned(),
+        owner: owner(&auth, &service, body.optional_text("creator")?).await?,
+    };
+    Ok(HttpResponse::Ok().json(service.manager.change_plugin(caller, &id, change).await?))
+}
+
+/// Download the description that was uploaded beside a plugin's wagon.
+async fn download_yaml(
+    auth: Auth,
+    service: web::Data<Service>,
+    id: web::Path<String>,
+    listing: Listing,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(PLUGIN_DOWNLOAD)?;
+    let dsl_version = listing.get("dsl_version").map(str::to_owned);
+    transfer::send(&request, service.manager.plugin_yaml(caller, &id, dsl_version).await?)
 }
 
 /// Delete a plugin.

@@ -5,9 +5,12 @@ use serde_json::json;
 
 use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
 use crate::app::Service;
+use crate::database::Filter;
 use crate::manager::filters::{Choice, Filtered};
 
-use super::permissions::{BLUEPRINT_LIST, DEPLOYMENT_LIST, NODE_INSTANCE_LIST, NODE_LIST, SECRET_LIST};
+use super::permissions::{
+    BLUEPRINT_LIST, DEPLOYMENT_GET, DEPLOYMENT_LIST, NODE_INSTANCE_LIST, NODE_LIST, SECRET_LIST,
+};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -16,6 +19,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/searches/nodes").route(web::post().to(search_nodes)))
         .service(web::resource("/searches/node-instances").route(web::post().to(search_instances)))
         .service(web::resource("/searches/secrets").route(web::post().to(search_secrets)))
+        .service(web::resource("/searches/node-types").route(web::post().to(search_types)))
+        .service(web::resource("/searches/capabilities").route(web::post().to(search_capabilities)))
+        .service(web::resource("/searches/scaling-groups").route(web::post().to(search_scaling_groups)))
         .service(web::resource("/searches/workflows").route(web::post().to(search_workflows)))
         .service(web::resource("/workflows").route(web::get().to(list_workflows)));
 }
@@ -58,6 +64,52 @@ async fn search_nodes(
     let choice = chosen(&listing, &body)?;
     let page = service.manager.search(caller, Filtered::Nodes, choice, listing.query(&[])?).await?;
     Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// Search nodes by their types.
+async fn search_types(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(NODE_LIST)?;
+    let choice = Choice { by_type: true, ..chosen(&listing, &body)? };
+    let mut query = listing.query(&[])?;
+    if let Some(of_type) = query.search.take() {
+        query.filters.push(Filter { column: "type".to_owned(), values: vec![of_type] });
+    }
+    let page = service.manager.search(caller, Filtered::Nodes, choice, query).await?;
+    Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// Search the capabilities of a deployment.
+async fn search_capabilities(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(DEPLOYMENT_GET)?;
+    let constraints = body.object("constraints")?.cloned().unwrap_or_default();
+    let (deployment, search) = (listing.get("deployment_id"), listing.get("_search"));
+    let found = service.manager.search_capabilities(caller, deployment, &constraints, search).await?;
+    Ok(HttpResponse::Ok().json(whole(&found)))
+}
+
+/// Search the scaling groups of a deployment or a blueprint.
+async fn search_scaling_groups(
+    auth: Auth,
+    service: web::Data<Service>,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(DEPLOYMENT_GET)?;
+    let constraints = body.object("constraints")?.cloned().unwrap_or_default();
+    let of = (listing.get("deployment_id"), listing.get("blueprint_id"));
+    let search = listing.get("_search");
+    let found = service.manager.search_scaling_groups(caller, of, &constraints, search).await?;
+    Ok(HttpResponse::Ok().json(whole(&found)))
 }
 
 /// Search node instances.

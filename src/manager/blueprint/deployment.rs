@@ -239,3 +239,19 @@ pub fn evaluate_outputs(
     }
     Ok(Value::Object(values))
 }
+
+/// The values of what stands at a node of a deployment as it is now; `SELF` is that node. Inputs were put in when the
+/// deployment was made; `get_secret` stays as it is.
+///
+/// # Errors
+///
+/// For functions that refer to nodes or properties that do not exist.
+pub fn evaluate_properties(
+    properties: &Value,
+    node: &str,
+    nodes: &[Value],
+    node_instances: &[Value],
+) -> Result<Value, DeploymentError> {
+    let scope = Scope { node: Some(node), target: None };
+    Evaluator::of_deployment(nodes, node_instances).resolve(properties, scope, &format!("node `{node}`"))
+}

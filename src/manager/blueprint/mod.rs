@@ -32,7 +32,9 @@ mod yaml;
 
 pub use archive::{ArchiveLimits, BlueprintFiles, contains_key_material, read_blueprint_archive};
 pub use capabilities::{CapabilityUse, capability_uses};
-pub use deployment::{DeploymentPlan, evaluate_outputs, is_workflow_available, plan_deployment};
+pub use deployment::{
+    DeploymentPlan, evaluate_outputs, evaluate_properties, is_workflow_available, plan_deployment,
+};
 pub use error::{BlueprintError, DeploymentError};
 pub use lifecycle::{LifecycleError, LifecycleStep, WorkflowPlan, plan_workflow};
 pub use parse::{Blueprint, parse};

@@ -33,8 +33,9 @@ pub(super) fn read(
     let mut read = Read { filter_id: None, rules: Vec::new() };
     for (name, value) in constraints {
         match name.as_str() {
-            // Where the entities are; the caller of this looks at it.
-            "deployment_id" | "blueprint_id" => {}
+            "deployment_id" if matches!(of, Filtered::Nodes | Filtered::NodeInstances) => {
+                read.rules.extend(FilterRule::attribute("deployment_id", "any_of", vec![plain(value)]));
+            }
             "filter_id" if of.labels().is_some() => {
                 read.filter_id = Some(value.as_str().ok_or_else(|| wrong(name, value))?.to_owned());
             }

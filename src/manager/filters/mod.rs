@@ -3,6 +3,7 @@
 //! A rule becomes a condition of the list's own query; no entity is read to be judged.
 
 mod constraints;
+mod parts;
 mod rule;
 mod saved;
 mod search;

@@ -19,6 +19,8 @@ pub struct Choice {
     pub rules: Vec<Value>,
     /// Constraints of the blueprint language; not together with rules or a filter.
     pub constraints: Map<String, Value>,
+    /// Whether constraints are about the types of nodes, not about their ids.
+    pub by_type: bool,
     /// A text that the name which people see has to hold; of deployments only.
     pub search_name: Option<String>,
 }
@@ -46,6 +48,7 @@ impl Choice {
             let attribute = match of {
                 Filtered::Deployments => "display_name",
                 Filtered::Secrets => "key",
+                Filtered::Nodes if self.by_type => "type",
                 Filtered::Blueprints | Filtered::Nodes | Filtered::NodeInstances => "id",
             };
             let read = constraints::read(&self.constraints, of, attribute)?;

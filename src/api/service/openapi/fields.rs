@@ -44,6 +44,8 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("NodeInstance.state", "Its state, from `uninitialized` over `started` to `deleted`."),
     ("NodeInstance.version", "Grows with every change; a change names the one that was seen."),
     ("Plugin.id", "The id that the service gave it."),
+    ("Plugin.labels", "Labels for deployments of blueprints that use it: lists of values by key."),
+    ("Plugin.resource_tags", "Tags for what those deployments make."),
     ("Plugin.title", "The name that people see."),
     ("Secret.schema", "Always null: secrets are plain texts here."),
     ("Site.name", "The name."),
@@ -70,6 +72,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("archive_size_bytes", "The archive's length in bytes."),
     ("attrs_filter_rules", "The rules over attributes."),
     ("blueprint_id", "The blueprint that it belongs to."),
+    ("blueprint_labels", "Labels for blueprints that use it: lists of values by key."),
     ("capabilities", "What it offers others, as the blueprint declares it."),
     ("contents", "What the archive holds: counts by kind, options, and what was left out."),
     ("create_execution", "The execution that made its nodes."),
@@ -236,6 +239,7 @@ pub(super) fn json_schema(noun: &str, name: &str) -> Value {
         | ("BlueprintsFilter" | "DeploymentsFilter", "value") => {
             json!({ "type": "array", "items": { "$ref": "#/components/schemas/FilterRule" } })
         }
+        ("Plugin", "labels") => json!({ "type": ["object", "null"] }),
         (_, "labels") => json!({ "type": "array", "items": { "$ref": "#/components/schemas/Label" } }),
         ("Tenant", "groups" | "users") | ("User", "tenants") => json!({ "type": ["integer", "object"] }),
         ("User", "groups") => json!({ "type": ["integer", "array"] }),

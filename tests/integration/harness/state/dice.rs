@@ -96,6 +96,11 @@ impl Dice {
         format!("{} {}", text.chars().take(60).collect::<String>().trim(), self.below(1000)).trim().to_owned()
     }
 
+    /// A text that can be the value of a label.
+    pub fn label(&mut self) -> String {
+        self.name().replace(['"', '\u{202e}', '\u{200d}'], "_")
+    }
+
     /// A value that JSON parsers agree upon.
     pub fn value(&mut self, depth: usize) -> Value {
         match self.below(if depth == 0 { 6 } else { 8 }) {

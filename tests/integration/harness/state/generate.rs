@@ -93,6 +93,10 @@ impl Tenant<'_> {
         for _ in 0..self.dice.between(0, most - 1) {
             self.plugin();
         }
+        let sites: Vec<String> = (0..self.dice.between(0, most)).map(|_| self.site()).collect();
+        for _ in 0..self.dice.between(0, most) {
+            self.filter();
+        }
         let mut deployments = Vec::new();
         for _ in 0..self.dice.between(1, most) {
             deployments.extend(self.blueprint());
@@ -102,6 +106,10 @@ impl Tenant<'_> {
         }
         self.settle();
         for (deployment, has_workflows) in &deployments {
+            if !sites.is_empty() && self.dice.chance(60) {
+                let body = json!({ "site_name": self.dice.pick(&sites) });
+                self.api.post(&format!("deployments/{deployment}/set-site"), &body).expect(200);
+            }
             self.deployed(deployment, *has_workflows);
         }
         many::dependencies(&self.api, &deployments, self.dice);
@@ -137,11 +145,37 @@ impl Tenant<'_> {
         let number = self.numbers.next().unwrap();
         let archive = wagon(&format!("plugin-{number}"), &format!("{}.{}", number, self.dice.below(9)));
         let path = format!("plugins?title=p{number}&visibility={}", self.visibility());
-        self.api.send(self.api.request(Method::POST, &path).body(archive)).expect(201);
+        let made = self.api.send(self.api.request(Method::POST, &path).body(archive)).expect(201);
+        if self.dice.chance(50) {
+            let labels = json!({ "labels": { "env": [self.dice.label()] }, "resource_tags": { "a": ["b"] } });
+            self.api.patch(&format!("plugins/{}", made["id"].as_str().unwrap()), &labels).expect(200);
+        }
+    }
+
+    /// A site that deployments of the tenant may stand at; gives its name.
+    fn site(&mut self) -> String {
+        let name = self.id();
+        let location =
+            self.dice.pick(&[json!(null), json!("32.071072,34.787274"), json!("-90,1e-7")]).clone();
+        let visibility = self.dice.pick::<&str>(&["tenant", "global"]);
+        let body = json!({ "location": location, "visibility": visibility });
+        self.api.put(&format!("sites/{name}"), &body).expect(200);
+        name
+    }
+
+    fn filter(&mut self) {
+        let rules = json!([
+            { "key": "key0", "values": [self.dice.label(), "x"], "operator": "is_not", "type": "label" },
+            { "key": "created_by", "values": ["a%_"], "operator": "starts_with", "type": "attribute" },
+        ]);
+        let resource = self.dice.pick(&["blueprints", "deployments"]);
+        let (id, visibility) = (self.id(), self.visibility());
+        let body = json!({ "filter_rules": rules, "visibility": visibility });
+        self.api.put(&format!("filters/{resource}/{id}"), &body).expect(200);
     }
 
     fn labels(&mut self) -> Value {
-        (0..self.dice.below(3)).map(|number| json!({ format!("key{number}"): self.dice.name() })).collect()
+        (0..self.dice.below(3)).map(|number| json!({ format!("key{number}"): self.dice.label() })).collect()
     }
 
     /// Uploads a blueprint, and asks for deployments of it; gives their ids and whether they have workflows.
@@ -158,6 +192,11 @@ impl Tenant<'_> {
         let request = self.api.request(Method::PUT, &format!("blueprints/{id}"));
         let made = self.api.send(request.header("Content-Type", content_type).body(body)).expect(201);
         assert_eq!(made["state"], "uploaded", "{:#}", made["error"]);
+        if self.dice.chance(30) {
+            let icon = [b"\x89PNG\r\n\x1a\n".as_slice(), self.dice.text().as_bytes()].concat();
+            let request = self.api.request(Method::PATCH, &format!("blueprints/{id}/icon"));
+            self.api.send(request.body(icon)).expect(200);
+        }
         let mut deployments = Vec::new();
         for _ in 0..self.dice.between(0, 2) {
             let deployment = self.id();

@@ -198,6 +198,7 @@ impl Reader<'_> {
                 self.cloudify(&api, tenant, kind, keys);
             }
         }
+        self.filters(&api, tenant);
         self.executions(&api, tenant);
         self.flows(&api, tenant);
         self.charts(&api, tenant);
@@ -239,6 +240,22 @@ impl Reader<'_> {
             whole.insert(format!("whole{}", below.path), value);
         }
         Value::Object(whole)
+    }
+
+    /// Saved filters, but for those that every manager has.
+    fn filters(&mut self, api: &Api, tenant: &str) {
+        let kind = KINDS.iter().find(|kind| kind.path == "/filters/{resource}").unwrap();
+        for resource in ["blueprints", "deployments"] {
+            for item in items(api, &format!("filters/{resource}?is_system_filter=false")) {
+                if item["tenant_name"] != tenant {
+                    continue;
+                }
+                let id = item["id"].as_str().unwrap().to_owned();
+                let path = format!("filters/{resource}/{}", segment(&id));
+                let value = self.whole(api, kind, &path, item);
+                self.keep(tenant, kind.path, &format!("{resource}/{id}"), value);
+            }
+        }
     }
 
     /// Executions of deployments with their events in their order. Those that a restore makes for itself are none.

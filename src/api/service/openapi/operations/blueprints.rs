@@ -22,7 +22,18 @@ pub(super) fn group() -> Group {
     Group {
         tag: "Blueprints",
         about: "What deployments are made from: archives with a description of nodes and workflows.",
-        operations: vec![list(), get(), upload(), change(), delete(), download(), set_visibility()],
+        operations: vec![
+            list(),
+            get(),
+            upload(),
+            validate(),
+            change(),
+            delete(),
+            download(),
+            get_icon(),
+            set_icon(),
+            set_visibility(),
+        ],
     }
 }
 
@@ -132,6 +143,37 @@ fn upload() -> Operation {
     refusing_archives(call).answers(201, "The blueprint.", reference("Blueprint"), blueprint())
 }
 
+fn validate() -> Operation {
+    let mut parameters = vec![
+        text("application_file_name", "The main file; `blueprint.yaml` where none is named."),
+        labels("Labels, each `{key: value}`."),
+    ];
+    parameters.extend(visibility_fields());
+    let call = call(Put, "/blueprints/{id}/validate", "Validate a blueprint.")
+        .about("It is taken in and read as an upload is, under a name of its own, and removed again.")
+        .needs(BLUEPRINT_UPLOAD)
+        .of("The id that the blueprint would get.", "lighthouse")
+        .query(
+            "application_file_name",
+            json!({ "type": "string" }),
+            "The main file, where the body is no form.",
+        )
+        .takes_file("The archive.", Some(Form { file: "blueprint_archive", parameters }))
+        .fails(
+            ErrorCode::BadParameters,
+            "There is no archive, or it can't be unpacked.",
+            "Missing application archive in request body",
+        )
+        .fails(
+            ErrorCode::InvalidBlueprint,
+            "The blueprint is wrong; the message says where.",
+            "failed to parse `lighthouse.yaml`, line 7: a mapping is not closed",
+        );
+    let mut read = blueprint();
+    read["id"] = json!("validate-0b8b8f0e-6a0c-4a53-8f9e-9a4f1d1f0c57");
+    refusing_archives(call).answers(201, "The blueprint as it was read.", reference("Blueprint"), read)
+}
+
 fn change() -> Operation {
     call(Patch, "/blueprints/{id}", "Change a blueprint's labels or owner.")
         .needs(BLUEPRINT_UPLOAD)
@@ -180,6 +222,38 @@ fn download() -> Operation {
         .of(ID, "lighthouse")
         .finds(NOT_FOUND)
         .answers_file("The archive.", &["application/octet-stream"], true)
+}
+
+fn get_icon() -> Operation {
+    call(Get, "/blueprints/{id}/icon", "Get a blueprint's picture.")
+        .needs(BLUEPRINT_GET)
+        .of(ID, "lighthouse")
+        .fails(
+            ErrorCode::NotFound,
+            "There is no such blueprint, or it has no picture.",
+            "Requested `Blueprint icon` with ID `lighthouse` was not found",
+        )
+        .answers_file("The picture.", &["image/png"], false)
+}
+
+fn set_icon() -> Operation {
+    call(
+        Patch,
+        "/blueprints/{id}/icon",
+        "Set or take away a blueprint's picture: the body, a PNG; without one there is none.",
+    )
+    .needs(BLUEPRINT_UPLOAD)
+    .of(ID, "lighthouse")
+    .takes_file("The picture.", None)
+    .finds(NOT_FOUND)
+    .fails(
+        ErrorCode::BadParameters,
+        "It is no PNG.",
+        "The provided icon file is invalid; a PNG picture is expected",
+    )
+    .fails(ErrorCode::PayloadTooLarge, "It is longer than 1 MiB.", "the picture is longer than 1048576 bytes")
+    .writes_manager()
+    .answers_one("The blueprint.", "Blueprint", blueprint())
 }
 
 fn set_visibility() -> Operation {

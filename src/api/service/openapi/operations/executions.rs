@@ -1,13 +1,13 @@
 //! Executions and their events.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::ErrorCode;
 use crate::executions::table::{EVENTS, EXECUTIONS};
 use crate::model::{Permission, TenantRole};
 
 use super::super::examples::{ended_execution, event, workflow_execution};
-use super::super::operation::Method::{Get, Post};
+use super::super::operation::Method::{Delete, Get, Post};
 use super::super::operation::{Operation, call, choice, field, flag, object, reference, text};
 use super::Group;
 
@@ -18,7 +18,7 @@ pub(super) fn group() -> Group {
     Group {
         tag: "Executions",
         about: "The jobs of the service and the workflows of deployments, with their progress, events and logs.",
-        operations: vec![list(), get(), start(), act(), events()],
+        operations: vec![list(), get(), start(), act(), events(), delete(), delete_events()],
     }
 }
 
@@ -129,6 +129,7 @@ fn events() -> Operation {
         .needs(Permission::tenant("event_list", TenantRole::Viewer))
         .lists(&EVENTS)
         .of_all_tenants()
+        .query("_range", json!({ "type": "string" }), "Both times in one: `@timestamp,<earliest>,<latest>`.")
         .query("from_datetime", moment(), "The earliest time.")
         .query("to_datetime", moment(), "The latest time.")
         .query(
@@ -138,4 +139,65 @@ fn events() -> Operation {
         )
         .query("include_logs", json!({ "type": "string" }), "Has no effect; `type` chooses.")
         .answers_page("Event", event())
+}
+
+/// A count as the one item of a list.
+fn counted(call: Operation, item: &Value) -> Operation {
+    let schema = json!({
+        "type": "object",
+        "properties": { "items": { "type": "array" }, "metadata": reference("ListMetadata") },
+        "required": ["items", "metadata"],
+    });
+    let example = json!({
+        "items": [item],
+        "metadata": { "pagination": { "total": 1, "size": 1, "offset": 0 }, "filtered": null },
+    });
+    call.answers(200, "How many were deleted.", schema, example)
+}
+
+fn delete() -> Operation {
+    let call = call(Delete, "/executions", "Delete ended executions.")
+        .about(
+            "`keep_last` keeps the youngest, `to_datetime` those recorded later; filters of the list choose among them. The \
+             execution that made a deployment stays as long as the deployment does, and so do executions of the service.",
+        )
+        .needs(Permission::tenant("execution_delete", TenantRole::User))
+        .lists(&EXECUTIONS)
+        .of_all_tenants()
+        .takes(
+            vec![
+                field("keep_last", json!({ "type": ["integer", "string", "null"] }), "How many of them stay."),
+                text("to_datetime", "The moment up to which they go."),
+            ],
+            json!({ "keep_last": 100 }),
+        )
+        .fails(
+            ErrorCode::BadParameters,
+            "Neither or both of `keep_last` and `to_datetime`.",
+            "Must provide either a `to_datetime` timestamp or a `keep_last` number of executions to keep",
+        )
+        .writes_manager();
+    counted(call, &json!({ "count": 12 }))
+}
+
+fn delete_events() -> Operation {
+    let moment = || json!({ "type": "string", "format": "date-time" });
+    let call = call(Delete, "/events", "Delete the events and logs of a deployment's executions.")
+        .about(
+            "The same parameters as those of the list choose; events of the service's own executions stay.",
+        )
+        .needs(Permission::tenant("event_delete", TenantRole::User))
+        .lists(&EVENTS)
+        .query("deployment_id", json!({ "type": "string" }), "The deployment; it has to be named.")
+        .query("_range", json!({ "type": "string" }), "Both times in one: `@timestamp,<earliest>,<latest>`.")
+        .query("from_datetime", moment(), "The earliest time.")
+        .query("to_datetime", moment(), "The latest time.")
+        .query("message", json!({ "type": "string" }), "A text that has to occur, `%` for anything.")
+        .fails(
+            ErrorCode::NotFound,
+            "There is no such deployment.",
+            "Requested `Deployment` with ID `harbour` was not found",
+        )
+        .writes_manager();
+    counted(call, &json!(37))
 }

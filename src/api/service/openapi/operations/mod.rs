@@ -12,6 +12,7 @@ mod documentation;
 mod executions;
 mod filters;
 mod flows;
+mod graphs;
 mod keys;
 mod manager;
 mod nodes;
@@ -58,6 +59,7 @@ pub(super) fn groups() -> Vec<Group> {
         sites::group(),
         filters::group(),
         searches::group(),
+        graphs::group(),
         tenants::group(),
         users::group(),
         tokens::group(),

@@ -30,6 +30,10 @@ fn list() -> Operation {
         .lists(&NODES)
         .of_all_tenants()
         .query("node_id", json!({ "type": "string" }), "The same filter as `id`.")
+        .flag(
+            "_evaluate_functions",
+            "Whether functions in the properties are evaluated; secrets stay references.",
+        )
         .answers_page("Node", node())
 }
 
@@ -46,6 +50,7 @@ fn get_instance() -> Operation {
         .needs(NODE_INSTANCE_GET)
         .of(ID, "tower_vow1bsyg")
         .includes(&NODE_INSTANCES)
+        .flag("_evaluate_functions", "Whether functions in the runtime properties are evaluated.")
         .finds(NOT_FOUND)
         .answers_one("The node instance.", "NodeInstance", node_instance())
 }

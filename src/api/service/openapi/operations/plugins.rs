@@ -10,7 +10,7 @@ use crate::manager::PLUGINS;
 
 use super::super::examples::plugin;
 use super::super::operation::Method::{Delete, Get, Patch, Post};
-use super::super::operation::{Form, Operation, call, flag, reference, text};
+use super::super::operation::{Form, Operation, call, flag, object, reference, text};
 use super::Group;
 use super::blueprints::{refusing_archives, visibility_fields, widening};
 
@@ -22,7 +22,16 @@ pub(super) fn group() -> Group {
     Group {
         tag: "Plugins",
         about: "Archives with the code that blueprints name. They are kept; their operations are not run.",
-        operations: vec![list(), upload(), get(), delete(), download(), set_visibility()],
+        operations: vec![
+            list(),
+            upload(),
+            get(),
+            change(),
+            delete(),
+            download(),
+            download_yaml(),
+            set_visibility(),
+        ],
     }
 }
 
@@ -72,6 +81,37 @@ fn get() -> Operation {
         .includes(&PLUGINS)
         .finds(NOT_FOUND)
         .answers_one("The plugin.", "Plugin", plugin())
+}
+
+fn change() -> Operation {
+    call(Patch, "/plugins/{id}", "Change a plugin's labels, tags or owner.")
+        .needs(PLUGIN_UPLOAD)
+        .of(ID, EXAMPLE)
+        .takes(
+            vec![
+                object("blueprint_labels", "Labels for blueprints that use it: lists of values by key."),
+                object("labels", "Labels for their deployments, in the same form."),
+                object("resource_tags", "Tags for what their deployments make."),
+                text("creator", "The user whose it is to be; needs the permission `set_owner`."),
+            ],
+            json!({ "labels": { "environment": ["production"] } }),
+        )
+        .finds(NOT_FOUND)
+        .writes_manager()
+        .answers_one("The plugin.", "Plugin", plugin())
+}
+
+fn download_yaml() -> Operation {
+    call(Get, "/plugins/{id}/yaml", "Download the description that was uploaded beside a plugin's wagon.")
+        .needs(PLUGIN_DOWNLOAD)
+        .of(ID, EXAMPLE)
+        .query(
+            "dsl_version",
+            json!({ "type": "string" }),
+            "The version of the blueprint language, e.g. `cloudify_dsl_1_4`, where there are several.",
+        )
+        .finds(NOT_FOUND)
+        .answers_file("The description.", &["application/octet-stream"], true)
 }
 
 fn delete() -> Operation {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::api::ErrorCode;
 use crate::api::cloudify::permissions::{
-    BLUEPRINT_LIST, DEPLOYMENT_LIST, NODE_INSTANCE_LIST, NODE_LIST, SECRET_LIST,
+    BLUEPRINT_LIST, DEPLOYMENT_GET, DEPLOYMENT_LIST, NODE_INSTANCE_LIST, NODE_LIST, SECRET_LIST,
 };
 use crate::database::Collection;
 use crate::manager::{BLUEPRINTS, DEPLOYMENTS, NODE_INSTANCES, NODES, SECRETS, Summarized};
@@ -46,6 +46,9 @@ pub(super) fn group() -> Group {
                 &SECRETS,
                 secret(),
             ),
+            search("/searches/node-types", "Search nodes by their types.", NODE_LIST, &NODES, node()),
+            search_capabilities(),
+            search_scaling_groups(),
             search_workflows(),
             list_workflows(),
             summarize(),
@@ -105,6 +108,61 @@ fn workflows(call: Operation) -> Operation {
         "Always the whole list, in the order of names; a workflow is available where it is in any of them.",
     )
     .answers(200, "The workflows.", schema, whole(&json!([workflow()])))
+}
+
+fn within(call: Operation) -> Operation {
+    call.needs(DEPLOYMENT_GET)
+        .query("deployment_id", json!({ "type": "string" }), "The deployment; it can stand in the constraints too.")
+        .takes(
+            vec![object("constraints", "Constraints: `name_pattern`, `valid_values`, `deployment_id`, `blueprint_id`.")],
+            json!({ "constraints": { "deployment_id": "harbour", "name_pattern": { "starts_with": "lamp" } } }),
+        )
+        .fails(
+            ErrorCode::BadParameters,
+            "Nothing to search in, or a constraint that there is not.",
+            "Please provide a valid 'blueprint_id' or 'deployment_id' parameter or have a relevant key in the constraints.",
+        )
+        .finds("Requested `Deployment` with ID `harbour` was not found")
+}
+
+fn items() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "items": { "type": "array", "items": { "type": "object" } },
+            "metadata": reference("ListMetadata"),
+        },
+        "required": ["items", "metadata"],
+    })
+}
+
+fn search_capabilities() -> Operation {
+    let call = call(Post, "/searches/capabilities", "Search the capabilities of a deployment.").query(
+        "_search",
+        json!({ "type": "string" }),
+        "The value that is looked for.",
+    );
+    let found = json!([{
+        "deployment_id": "harbour",
+        "capabilities": [{ "lamp": { "description": "Where it shines.", "value": "north" } }],
+    }]);
+    within(call).answers(200, "The deployment with those capabilities, or nothing.", items(), whole(&found))
+}
+
+fn search_scaling_groups() -> Operation {
+    let call =
+        call(Post, "/searches/scaling-groups", "Search the scaling groups of a deployment or a blueprint.")
+            .query(
+                "blueprint_id",
+                json!({ "type": "string" }),
+                "The blueprint, where no deployment is named.",
+            )
+            .query("_search", json!({ "type": "string" }), "The name that is looked for.");
+    let found = json!([{
+        "deployment_id": "harbour", "name": "lamps", "members": ["lamp"],
+        "properties": { "default_instances": 2, "min_instances": 1, "max_instances": -1 },
+    }]);
+    within(call).answers(200, "The groups.", items(), whole(&found))
 }
 
 fn search_workflows() -> Operation {
