@@ -2,7 +2,11 @@
 //!
 //! One user table for all faces. Knows no HTTP; a face hands over what it found in a request.
 
+mod grants;
+mod groups;
 mod password;
+mod standing;
+mod tenants;
 mod throttle;
 mod token;
 mod tokens;
@@ -18,14 +22,19 @@ use zeroize::Zeroizing;
 
 use crate::database::DatabaseError;
 use crate::manager::{Manager, ManagerError};
-use crate::model::{Caller, IdError, SystemRole, TenantName, TenantRole, Timestamp, UserName};
-use crate::records::{Membership, Records, RecordsError, User};
+use crate::model::{Caller, Grants, IdError, SystemRole, TenantName, Timestamp, UserName};
+use crate::records::{Membership, Records, RecordsError, User, UserGroup};
 
+use standing::{Standing, standing};
+
+pub use grants::GRANTS;
+pub use groups::USER_GROUPS;
 pub use password::{PasswordError, hash_password, random_password};
+pub use tenants::{Member, TENANTS};
 pub use throttle::Throttle;
 pub use token::{TokenText, TokenView};
 pub use tokens::TOKENS;
-pub use users::{NewUser, TENANTS, USERS, UserChange};
+pub use users::{NewUser, USERS, UserChange};
 
 /// How long a password that was found right is not hashed again.
 const REMEMBER: Duration = Duration::from_secs(300);
@@ -75,17 +84,25 @@ impl From<DatabaseError> for AccessError {
     }
 }
 
-/// A user with the memberships, as of one moment.
+fn bad(message: String) -> AccessError {
+    ManagerError::BadParameters(message).into()
+}
+
+/// A user with all that gives roles, and what roles may, as of one moment.
 struct Known {
     user: User,
     memberships: Vec<Membership>,
+    groups: Vec<UserGroup>,
+    grants: Grants,
 }
 
 impl Known {
     fn read(connection: &rusqlite::Connection, username: &str) -> Result<Option<Self>, RecordsError> {
         let Some(user) = Records::user(connection, username)? else { return Ok(None) };
         let memberships = Records::memberships(connection, Some(username))?;
-        Ok(Some(Self { user, memberships }))
+        let groups = Records::user_groups(connection, Some(username))?;
+        let grants = Records::grants(connection)?;
+        Ok(Some(Self { user, memberships, groups, grants }))
     }
 }
 
@@ -143,14 +160,23 @@ impl Access {
         if !existing.contains(&tenant) {
             return Err(AccessError::UnknownTenant(tenant.to_string()));
         }
-        let Known { user, memberships } = known;
-        let tenants: Vec<(TenantName, TenantRole)> = memberships
-            .into_iter()
-            .filter(|membership| membership.confirmed && existing.contains(&membership.tenant_name))
-            .map(|membership| (membership.tenant_name, membership.role))
-            .collect();
+        let Standing { system_role, mut tenants } = standing(&known.user, &known.memberships, &known.groups);
+        tenants.retain(|(name, _)| existing.contains(name));
         let tenant_role = tenants.iter().find(|(name, _)| *name == tenant).map(|(_, role)| *role);
-        Ok(Caller { user: user.username, system_role: user.role, tenant, tenant_role, tenants })
+        let (user, grants) = (known.user.username, known.grants);
+        Ok(Caller { user, system_role, tenant, tenant_role, tenants, grants })
+    }
+
+    /// Writes one line of the audit, for what was changed outside the records.
+    async fn audit(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        subject: &str,
+        details: Option<serde_json::Value>,
+    ) -> Result<(), AccessError> {
+        let (user, subject) = (caller.user.clone(), subject.to_owned());
+        self.records.write(move |tx| Ok(Records::audit(tx, &user, action, &subject, details.as_ref())?)).await
     }
 
     async fn by_password(

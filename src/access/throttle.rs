@@ -61,6 +61,15 @@ impl Throttle {
     pub fn succeeded(&self, user: &str, address: Option<IpAddr>) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&(user.to_owned(), address));
     }
+
+    /// Forgets the wrong attempts of this user from anywhere; answers whether they had begun to cost time.
+    pub fn forget(&self, user: &str) -> bool {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_slowed = |(count, last): &(u32, Instant)| *count >= FREE && last.elapsed() < FORGET;
+        let was_slowed = failures.iter().any(|((name, _), failed)| name == user && is_slowed(failed));
+        failures.retain(|(name, _), _| name != user);
+        was_slowed
+    }
 }
 
 #[cfg(test)]
@@ -83,5 +92,8 @@ mod tests {
         assert!(throttle.delay("ann", there).is_zero() && throttle.delay("bob", here).is_zero());
         throttle.succeeded("ann", here);
         assert!(throttle.delay("ann", here).is_zero());
+        assert!(!throttle.forget("ann"));
+        (0..=FREE).for_each(|_| throttle.failed("ann", there));
+        assert!(throttle.forget("ann") && throttle.delay("ann", there).is_zero());
     }
 }

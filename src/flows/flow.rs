@@ -190,7 +190,7 @@ pub(super) fn admit(
     if !asking.caller.is_admin() && role.is_none() {
         return Err(FlowError::NotFound { noun, id: id.to_owned() });
     }
-    if asking.permission.is_granted(asking.caller.system_role, role) {
+    if asking.caller.may_in(asking.permission, workspace) {
         return Ok(());
     }
     Err(FlowError::Forbidden {

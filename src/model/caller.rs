@@ -1,20 +1,23 @@
 //! Who is asking.
 
-use super::{Permission, SystemRole, TenantName, TenantRole, UserName};
+use super::{Grants, Permission, Role, SystemRole, TenantName, TenantRole, UserName};
 
 /// A user who was recognised, in the tenant that the request names.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The user.
     pub user: UserName,
-    /// The role everywhere.
+    /// The role everywhere, also by way of a group.
     pub system_role: SystemRole,
     /// The tenant that the request names.
     pub tenant: TenantName,
-    /// The role in that tenant.
+    /// The strongest role in that tenant.
     pub tenant_role: Option<TenantRole>,
-    /// All tenants in which the user has a role; a sys_admin sees the others too.
+    /// All roles in tenants, of the user and of the user's groups: a tenant stands here once for each role in it, the
+    /// strongest first. A sys_admin sees the other tenants too.
     pub tenants: Vec<(TenantName, TenantRole)>,
+    /// Who has which permission at the moment.
+    pub grants: Grants,
 }
 
 impl Caller {
@@ -23,9 +26,13 @@ impl Caller {
         self.is_admin() || self.tenant_role == Some(TenantRole::Manager)
     }
 
-    /// The role in a tenant; none where the caller is no member of it.
+    /// The strongest role in a tenant; none where the caller is no member of it.
     pub fn role_in(&self, tenant: &TenantName) -> Option<TenantRole> {
-        self.tenants.iter().find(|(name, _)| name == tenant).map(|(_, role)| *role)
+        self.roles_in(tenant).max()
+    }
+
+    fn roles_in(&self, tenant: &TenantName) -> impl Iterator<Item = TenantRole> {
+        self.tenants.iter().filter(move |(name, _)| name == tenant).map(|(_, role)| *role)
     }
 
     /// Whether the caller is a sys_admin.
@@ -35,7 +42,14 @@ impl Caller {
 
     /// Whether the caller has `permission` in the tenant of the request.
     pub fn may(&self, permission: Permission) -> bool {
-        permission.is_granted(self.system_role, self.tenant_role)
+        self.may_in(permission, &self.tenant)
+    }
+
+    /// Whether the caller has `permission` in a tenant, whatever the request names.
+    pub fn may_in(&self, permission: Permission, tenant: &TenantName) -> bool {
+        self.is_admin()
+            || self.grants.is_granted(permission, Role::Default)
+            || self.roles_in(tenant).any(|role| self.grants.is_granted(permission, Role::Tenant(role)))
     }
 }
 

@@ -7,13 +7,15 @@ mod caller;
 mod execution;
 mod ids;
 mod selection;
+mod permissions;
 mod snapshot;
 mod timestamp;
 
-pub use access::{Permission, SystemRole, TenantRole, Visibility};
+pub use access::{Permission, Role, SystemRole, TenantRole, Visibility};
 pub use caller::{Asking, Caller};
 pub use execution::{CancelMode, Execution, ExecutionStatus, Workflow};
 pub use ids::{BlobId, EntityId, ExecutionId, IdError, SnapshotId, TenantName, UserName};
 pub use selection::{EntityName, IdPattern, Matcher, Selection, SelectionError};
+pub use permissions::{Grants, PERMISSIONS};
 pub use snapshot::{Snapshot, SnapshotOrigin, SnapshotStatus};
 pub use timestamp::Timestamp;

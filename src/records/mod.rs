@@ -5,12 +5,14 @@
 mod audit;
 mod chart_snapshots;
 mod dead_letters;
+mod grants;
 mod journal;
 mod pace;
 mod reseals;
 mod schema;
 mod snapshots;
 mod tokens;
+mod user_groups;
 mod users;
 
 use std::path::Path;
@@ -26,6 +28,7 @@ pub use pace::Pace;
 pub use reseals::NewArchive;
 pub use snapshots::{ArchiveFacts, SNAPSHOTS};
 pub use tokens::{NewToken, TokenRecord};
+pub use user_groups::{GroupMembership, UserGroup};
 pub use users::{Membership, User};
 
 /// Why the records refused or failed.

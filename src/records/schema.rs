@@ -123,6 +123,45 @@ CREATE INDEX chart_snapshots_by_tenant ON chart_snapshots(tenant_name, id);
 const V5: &str = "
 ALTER TABLE snapshots ADD COLUMN spare_file TEXT;
 ALTER TABLE snapshots ADD COLUMN resealed_by TEXT;
+const V4: &str = "
+CREATE TABLE user_groups (
+    name TEXT PRIMARY KEY NOT NULL,
+    role TEXT NOT NULL,
+    ldap_dn TEXT,
+    created_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE group_members (
+    group_name TEXT NOT NULL REFERENCES user_groups(name) ON DELETE CASCADE,
+    username TEXT NOT NULL REFERENCES users(username) ON DELETE CASCADE,
+    PRIMARY KEY (group_name, username)
+) STRICT;
+CREATE INDEX group_members_by_user ON group_members(username);
+
+CREATE TABLE group_memberships (
+    group_name TEXT NOT NULL REFERENCES user_groups(name) ON DELETE CASCADE,
+    tenant_name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    confirmed INTEGER NOT NULL DEFAULT 1,
+    PRIMARY KEY (group_name, tenant_name)
+) STRICT;
+
+-- Only what differs from the permissions that the program knows.
+CREATE TABLE permission_changes (
+    role TEXT NOT NULL,
+    permission TEXT NOT NULL,
+    is_granted INTEGER NOT NULL,
+    PRIMARY KEY (role, permission)
+) STRICT;
+
+-- One row while the manager is entering or in maintenance mode, none else.
+CREATE TABLE maintenance (
+    number INTEGER PRIMARY KEY CHECK (number = 1),
+    requested_by TEXT NOT NULL,
+    requested_at TEXT NOT NULL,
+    activated_at TEXT
+) STRICT;
+CREATE INDEX audit_by_time ON audit(at, number);
 ";
 
 /// The migrations of records.db, oldest first.
@@ -133,6 +172,7 @@ pub fn migrations() -> Runner {
         ("V2__dead_letters", V2),
         ("V3__chart_snapshots", V3),
         ("V5__reseal", V5),
+        ("V4__access", V4),
     ];
     Runner::new(
         &migrations.map(|(name, sql)| {

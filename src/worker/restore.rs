@@ -11,6 +11,7 @@ use crate::failpoints;
 use crate::keys::Keys;
 use crate::manager::{Inventory, Manager};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, SourceEntry};
+use crate::sources::accounts::Restored;
 use crate::sources::embedded::{self, Embedded};
 use crate::sources::{EntrySource, accounts};
 
@@ -49,6 +50,13 @@ impl Drop for Closed<'_> {
     fn drop(&mut self) {
         self.0.reopen();
     }
+}
+
+/// What a restore did to the accounts, as its report has it.
+fn accounts_report(restored: &Restored) -> Value {
+    let mut report = json!(restored);
+    report["outcome"] = json!("done");
+    report
 }
 
 /// About how many bytes the restored copy of an archive takes beside the live state.
@@ -120,6 +128,17 @@ impl SnapshotWorker {
                 "the user `{user}` came with the archive and is locked: set a password and activate it"
             ));
         }
+        for line in &restored.not_applied {
+            job.warn(format!(
+                "not applied: {line} when the archive was made; give it by hand where it is wanted"
+            ));
+        }
+        if !restored.permissions.is_empty() {
+            job.warn(format!(
+                "the table of permissions was another one when the archive was made, and is left as it is: {}",
+                restored.permissions.join(", ")
+            ));
+        }
         let metrics = match staged.has_metrics {
             true => json!({ "outcome": "done", "counts": metric_counts(&staged.counts) }),
             false => json!({
@@ -138,7 +157,7 @@ impl SnapshotWorker {
             "sources": {
                 embedded::NAME: { "outcome": "done", "counts": live.counts, "changed": former.compare(&live), "notes": staged.notes },
                 "flows": { "outcome": "done", "counts": flow_counts(&staged.counts), "notes": staged.flow_notes },
-                "accounts": { "outcome": "done", "added": restored.added, "kept": restored.kept, "sleeping": restored.sleeping },
+                "accounts": accounts_report(&restored),
                 "metrics": metrics,
                 "sealed": sealed::missing(&archive, sealed),
             },

@@ -5,6 +5,7 @@
 //! here uses the library's types: what is proved is what a caller sees.
 
 mod archive_judged;
+mod cfy_access;
 mod cfy_errors;
 mod cfy_inventory;
 mod cfy_story;

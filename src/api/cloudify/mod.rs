@@ -9,6 +9,7 @@ mod executions;
 mod filters;
 mod graphs;
 mod labels;
+mod grants;
 mod nodes;
 pub(super) mod permissions;
 mod plugins;
@@ -23,6 +24,7 @@ mod summary;
 mod tenants;
 mod tokens;
 mod transfer;
+mod user_groups;
 mod users;
 
 use actix_web::web;
@@ -50,6 +52,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(filters::routes)
         .configure(graphs::routes)
         .configure(labels::routes)
+        .configure(grants::routes)
         .configure(nodes::routes)
         .configure(plugins::routes)
         .configure(searches::routes)
@@ -61,5 +64,6 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(summary::routes)
         .configure(tenants::routes)
         .configure(tokens::routes)
+        .configure(user_groups::routes)
         .configure(users::routes);
 }

@@ -8,13 +8,17 @@ use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
 use crate::app::Service;
 use crate::model::SystemRole;
 
-use super::permissions::{USER_CREATE, USER_DELETE, USER_GET, USER_LIST, USER_UPDATE};
+use super::permissions::{
+    USER_CREATE, USER_DELETE, USER_GET, USER_GET_SELF, USER_LIST, USER_SET_ACTIVATED, USER_UNLOCK,
+    USER_UPDATE,
+};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/user").route(web::get().to(get_self)))
         .service(web::resource("/users").route(web::get().to(list)).route(web::put().to(create)))
         .service(web::resource("/users/active/{username}").route(web::post().to(set_active)))
+        .service(web::resource("/users/unlock/{username}").route(web::post().to(unlock)))
         .service(
             web::resource("/users/{username}")
                 .route(web::get().to(get))
@@ -49,13 +53,14 @@ async fn get_self(
     service: web::Data<Service>,
     listing: Listing,
 ) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(USER_GET_SELF)?;
     let with_data = listing.boolean("_get_data", false)?;
-    Ok(HttpResponse::Ok().json(service.access.user(auth.anyone().user.as_str(), with_data).await?))
+    Ok(HttpResponse::Ok().json(service.access.user(caller.user.as_str(), with_data).await?))
 }
 
 /// Create a user; with the role `default` where none is named.
 async fn create(auth: Auth, service: web::Data<Service>, body: JsonBody) -> Result<HttpResponse, ApiError> {
-    auth.allow(USER_CREATE)?;
+    let caller = auth.allow(USER_CREATE)?;
     if body.boolean("is_prehashed", false)? {
         return Err(ApiError::bad_parameters("`is_prehashed` is not supported: send the password itself"));
     }
@@ -64,7 +69,7 @@ async fn create(auth: Auth, service: web::Data<Service>, body: JsonBody) -> Resu
         password: Zeroizing::new(password(&body)?.to_owned()),
         role: body.optional_text("role")?.unwrap_or(SystemRole::Default.as_str()).to_owned(),
     };
-    Ok(HttpResponse::Created().json(service.access.create_user(new).await?))
+    Ok(HttpResponse::Created().json(service.access.create_user(caller, new).await?))
 }
 
 /// Change a user's password or role.
@@ -76,8 +81,9 @@ async fn change(
     username: web::Path<String>,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
+    let caller = auth.anyone();
     let role = body.optional_text("role")?.map(str::to_owned);
-    if role.is_some() || auth.anyone().user.as_str() != username.as_str() {
+    if role.is_some() || caller.user.as_str() != username.as_str() {
         auth.allow(USER_UPDATE)?;
     }
     // Cloudify's page remembers here whether it has greeted the user; there is none.
@@ -87,7 +93,7 @@ async fn change(
         _ => Some(Zeroizing::new(password(&body)?.to_owned())),
     };
     let change = UserChange { password, role, active: None };
-    Ok(HttpResponse::Ok().json(service.access.change_user(&username, change).await?))
+    Ok(HttpResponse::Ok().json(service.access.change_user(caller, &username, change).await?))
 }
 
 /// Let a user log in, or no longer: `action` is `activate` or `deactivate`.
@@ -97,7 +103,7 @@ async fn set_active(
     username: web::Path<String>,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    auth.allow(USER_UPDATE)?;
+    let caller = auth.allow(USER_SET_ACTIVATED)?;
     let active = match body.text("action")? {
         "activate" => true,
         "deactivate" => false,
@@ -108,7 +114,17 @@ async fn set_active(
         }
     };
     let change = UserChange { active: Some(active), ..UserChange::default() };
-    Ok(HttpResponse::Ok().json(service.access.change_user(&username, change).await?))
+    Ok(HttpResponse::Ok().json(service.access.change_user(caller, &username, change).await?))
+}
+
+/// End the delay that wrong passwords brought upon a user.
+async fn unlock(
+    auth: Auth,
+    service: web::Data<Service>,
+    username: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(USER_UNLOCK)?;
+    Ok(HttpResponse::Ok().json(service.access.unlock_user(caller, &username).await?))
 }
 
 /// Delete a user.
@@ -119,8 +135,8 @@ async fn delete(
     service: web::Data<Service>,
     username: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    auth.allow(USER_DELETE)?;
-    Ok(HttpResponse::Ok().json(service.access.delete_user(&username).await?))
+    let caller = auth.allow(USER_DELETE)?;
+    Ok(HttpResponse::Ok().json(service.access.delete_user(caller, &username).await?))
 }
 
 /// The password, which an error never repeats.

@@ -15,7 +15,7 @@ use crate::database::{ListQuery, Page};
 use crate::executions::table::{self, StatusChange};
 use crate::executions::{Job, JobResult};
 use crate::model::{
-    Caller, Execution, ExecutionId, ExecutionStatus, SystemRole, TenantName, TenantRole, UserName,
+    Caller, Execution, ExecutionId, ExecutionStatus, Grants, SystemRole, TenantName, TenantRole, UserName,
     Visibility, Workflow,
 };
 
@@ -195,6 +195,7 @@ fn caller(name: &str, tenant: &str, role: TenantRole) -> Caller {
         tenant: tenant.clone(),
         tenant_role: Some(role),
         tenants: vec![(tenant, role)],
+        grants: Grants::default(),
     }
 }
 

@@ -135,6 +135,12 @@ fn id(operation: &Operation) -> String {
 fn about(operation: &Operation) -> String {
     let need = match operation.need {
         Need::Permission(permission) => match permission.least() {
+            None if permission.is_everyones() => {
+                format!(
+                    "Needs the permission `{}`, which every user has where nobody changed it.",
+                    permission.name
+                )
+            }
             None => format!("Needs the permission `{}`: role sys_admin.", permission.name),
             Some(role) => {
                 let place = match operation.face() {

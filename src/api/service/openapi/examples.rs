@@ -359,7 +359,7 @@ pub(super) fn user() -> Value {
         "groups": 0,
         "group_system_roles": {},
         "tenants": 1,
-        "tenant_roles": { "direct": { "default_tenant": ["viewer"] }, "groups": {} },
+        "tenant_roles": { "direct": { "default_tenant": "viewer" }, "groups": {} },
         "created_at": CREATED,
         "first_login_at": null,
         "last_login_at": null,
@@ -369,7 +369,12 @@ pub(super) fn user() -> Value {
 
 /// A tenant with one user.
 pub(super) fn tenant() -> Value {
-    json!({ "name": "default_tenant", "groups": 0, "users": 1 })
+    json!({ "name": "default_tenant", "groups": 0, "users": 1, "user_roles": null })
+}
+
+/// A group with one member.
+pub(super) fn user_group() -> Value {
+    json!({ "name": "keepers", "ldap_dn": null, "role": "default", "tenants": 1, "users": 1 })
 }
 
 /// A token whose secret part was shown before.

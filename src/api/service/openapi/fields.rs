@@ -51,7 +51,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("Site.name", "The name."),
     ("Snapshot.error", "Why it failed; empty where it did not."),
     ("Snapshot.status", "`creating`, `created`, `failed`, `uploading` or `uploaded`."),
-    ("Tenant.groups", "How many groups belong to it: none; with `_get_data` an empty object."),
+    ("Tenant.groups", "How many groups of users belong to it; with `_get_data` their roles by name."),
     ("Tenant.name", "The name."),
     ("Tenant.users", "How many users belong to it; with `_get_data` their roles by name."),
     ("Token.description", "What it is for."),
@@ -59,10 +59,17 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("Token.role", "The owner's role everywhere."),
     ("Token.username", "Whose it is."),
     ("Token.value", "Whole only in the answer that made it; else its beginning and asterisks."),
-    ("User.groups", "How many groups the user belongs to: none; with `_get_data` an empty list."),
+    ("Permission.permission", "The permission's name."),
+    ("Permission.role", "A role that has it."),
+    ("User.groups", "How many groups the user belongs to; with `_get_data` their names."),
     ("User.role", "The role everywhere: `sys_admin` or `default`."),
     ("User.tenants", "How many tenants the user belongs to; with `_get_data` the roles by tenant."),
     ("User.username", "The name."),
+    ("UserGroup.ldap_dn", "What a directory server calls it."),
+    ("UserGroup.name", "The name."),
+    ("UserGroup.role", "The role that it gives its members everywhere: `sys_admin` or `default`."),
+    ("UserGroup.tenants", "How many tenants it belongs to; with `_get_data` its roles by tenant."),
+    ("UserGroup.users", "How many members it has; with `_get_data` their names."),
     ("active", "Whether the user may log in."),
     ("actual_number_of_instances", "How many instances there are."),
     ("agent_name", "Always null."),
@@ -106,7 +113,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("file_server_path", "Always empty."),
     ("finished_operations", "How many operations are done."),
     ("first_login_at", "When the user first logged in."),
-    ("group_system_roles", "Always empty: there are no groups."),
+    ("group_system_roles", "The names of the user's groups by the role that they give everywhere."),
     ("groups", "The groups of the blueprint."),
     ("has_configuration_drift", "Whether it is not configured as it should be."),
     ("has_key_file", "Whether a key file is kept for it."),
@@ -205,7 +212,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("target_deployment_id", "The deployment that is needed; null where it is gone or elsewhere."),
     ("target_id", "The instance to which a relationship goes."),
     ("tenant_name", "The tenant that it belongs to."),
-    ("tenant_roles", "The roles in tenants, by tenant."),
+    ("tenant_roles", "The roles in tenants: the own ones, and those of groups."),
     ("timestamp", "When it happened, in UTC."),
     ("total_bytes", "How many bytes there are to do, as far as is known."),
     ("total_operations", "How many operations there are to do."),
@@ -216,7 +223,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("updated_at", "When it was last changed, in UTC."),
     ("upload_execution", "The execution that read it."),
     ("uploaded_at", "When it was uploaded, in UTC."),
-    ("user_roles", "The roles of its users; only with `_get_data`."),
+    ("user_roles", "The roles of its users and of its groups; only with `_get_data`, else null."),
     ("verified_at", "When every byte of the archive was last read and found good, in UTC."),
     ("visibility", "Who sees it: `private`, `tenant` or `global`."),
     ("wheels", "The wheels in it."),
@@ -241,8 +248,10 @@ pub(super) fn json_schema(noun: &str, name: &str) -> Value {
         }
         ("Plugin", "labels") => json!({ "type": ["object", "null"] }),
         (_, "labels") => json!({ "type": "array", "items": { "$ref": "#/components/schemas/Label" } }),
-        ("Tenant", "groups" | "users") | ("User", "tenants") => json!({ "type": ["integer", "object"] }),
-        ("User", "groups") => json!({ "type": ["integer", "array"] }),
+        ("Tenant", "groups" | "users") | ("User", "tenants") | ("UserGroup", "tenants") => {
+            json!({ "type": ["integer", "object"] })
+        }
+        ("User", "groups") | ("UserGroup", "users") => json!({ "type": ["integer", "array"] }),
         ("NodeInstance" | "Node", "relationships")
         | ("NodeInstance", "scaling_groups")
         | (

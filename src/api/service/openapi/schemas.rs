@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::access::{TENANTS, TOKENS, USERS};
+use crate::access::{GRANTS, TENANTS, TOKENS, USER_GROUPS, USERS};
 use crate::database::{Collection, ColumnKind};
 use crate::executions::table::{EVENTS, EXECUTIONS};
 use crate::manager::filters::{BLUEPRINTS_FILTERS, DEPLOYMENTS_FILTERS};
@@ -18,6 +18,7 @@ use super::{chart_schemas, fields, flow_schemas};
 
 /// The kinds of entities that lists hold.
 pub(super) const COLLECTIONS: &[&Collection] = &[
+pub(super) const COLLECTIONS: [&Collection; 18] = [
     &SNAPSHOTS,
     &EXECUTIONS,
     &EVENTS,
@@ -37,6 +38,8 @@ pub(super) const COLLECTIONS: &[&Collection] = &[
     &EXECUTION_SCHEDULES,
     &TENANTS,
     &USERS,
+    &USER_GROUPS,
+    &GRANTS,
     &TOKENS,
 ];
 

@@ -14,6 +14,7 @@ mod filters;
 mod flows;
 mod graphs;
 mod keys;
+mod grants;
 mod manager;
 mod nodes;
 mod plugins;
@@ -25,6 +26,7 @@ mod sites;
 mod snapshots;
 mod tenants;
 mod tokens;
+mod user_groups;
 mod users;
 
 use super::operation::Operation;
@@ -62,6 +64,8 @@ pub(super) fn groups() -> Vec<Group> {
         graphs::group(),
         tenants::group(),
         users::group(),
+        user_groups::group(),
+        grants::group(),
         tokens::group(),
         manager::group(),
         documentation::group(),

@@ -5,11 +5,13 @@ use serde_json::json;
 use crate::access::TENANTS;
 use crate::api::ErrorCode;
 use crate::api::cloudify::permissions::{
-    TENANT_ADD_USER, TENANT_CREATE, TENANT_DELETE, TENANT_GET, TENANT_REMOVE_USER, TENANT_UPDATE_USER,
+    TENANT_ADD_GROUP, TENANT_ADD_USER, TENANT_CREATE, TENANT_DELETE, TENANT_GET, TENANT_LIST,
+    TENANT_REMOVE_GROUP, TENANT_REMOVE_USER, TENANT_UPDATE_GROUP, TENANT_UPDATE_USER,
 };
+use crate::model::Permission;
 
 use super::super::examples::tenant;
-use super::super::operation::Method::{Delete, Get, Patch, Post, Put};
+use super::super::operation::Method::{self, Delete, Get, Patch, Post, Put};
 use super::super::operation::{Field, Operation, call, choice, field, reference, text};
 use super::Group;
 
@@ -21,13 +23,26 @@ const ROLES: [&str; 4] = ["manager", "user", "operations", "viewer"];
 pub(super) fn group() -> Group {
     Group {
         tag: "Tenants",
-        about: "The parts into which a manager is divided, and the roles of users in them.",
-        operations: vec![list(), get(), create(), delete(), add_user(), update_user(), remove_user()],
+        about: "The parts into which a manager is divided, and the roles of users and their groups in them.",
+        operations: vec![
+            list(),
+            get(),
+            create(),
+            delete(),
+            add(&USER),
+            update(&USER),
+            remove(&USER),
+            add(&GROUP),
+            update(&GROUP),
+            remove(&GROUP),
+        ],
     }
 }
 
 fn list() -> Operation {
     call(Get, "/tenants", "List the tenants to which the caller belongs; a sys_admin sees all.")
+        .about("`_get_data` needs the permission `tenant_list_get_data` (sys_admin).")
+        .needs(TENANT_LIST)
         .lists(&TENANTS)
         .flag("_get_data", DATA)
         .answers_page("Tenant", tenant())
@@ -52,13 +67,19 @@ fn create() -> Operation {
             "The name can't be one.",
             "The `tenant_name` argument must begin with a letter.",
         )
+        .fails(
+            ErrorCode::BadParameters,
+            "The name is a part of another path.",
+            "'users' is not allowed as a tenant name because it wouldn't be possible to remove it later due to a conflict \
+             with the remove users from tenant endpoint",
+        )
         .fails(ErrorCode::Conflict, "The name is used.", "<Tenant name=`north`> already exists")
         .writes_manager()
         .answers(
             201,
             "The tenant.",
             reference("Tenant"),
-            json!({ "name": "north", "groups": 0, "users": 0 }),
+            json!({ "name": "north", "groups": 0, "users": 0, "user_roles": null }),
         )
 }
 
@@ -74,57 +95,89 @@ fn delete() -> Operation {
             "Can't delete tenant `north` with existing resources; it still has blueprints",
         )
         .writes_manager()
-        .answers_one("The tenant as it was.", "Tenant", json!({ "name": "north", "groups": 0, "users": 0 }))
-}
-
-fn member() -> Vec<Field> {
-    vec![text("tenant_name", "The tenant.").required(), text("username", "The user.").required()]
-}
-
-fn membership(call: Operation, fields: Vec<Field>, example: serde_json::Value) -> Operation {
-    call.takes(fields, example)
-        .fails(
-            ErrorCode::NotFound,
-            "There is no such tenant, user or membership.",
-            "Requested `User` with ID `grace` was not found",
+        .answers_one(
+            "The tenant as it was.",
+            "Tenant",
+            json!({ "name": "north", "groups": 0, "users": 0, "user_roles": null }),
         )
+}
+
+/// Who is given a role in a tenant.
+struct Member {
+    path: &'static str,
+    key: &'static str,
+    about: &'static str,
+    example: &'static str,
+    /// The titles and permissions of adding, updating and removing.
+    add: (&'static str, Permission),
+    update: (&'static str, Permission),
+    remove: (&'static str, Permission),
+    taken: &'static str,
+    absent: &'static str,
+}
+
+const USER: Member = Member {
+    path: "/tenants/users",
+    key: "username",
+    about: "The user.",
+    example: "grace",
+    add: ("Give a user a role in a tenant; `user` where none is named.", TENANT_ADD_USER),
+    update: ("Give a user another role in a tenant.", TENANT_UPDATE_USER),
+    remove: ("Take a user out of a tenant.", TENANT_REMOVE_USER),
+    taken: "The user `grace` is already associated with the tenant `default_tenant`",
+    absent: "Requested `User` with ID `grace` was not found",
+};
+
+const GROUP: Member = Member {
+    path: "/tenants/user-groups",
+    key: "group_name",
+    about: "The group of users.",
+    example: "keepers",
+    add: ("Give a group of users a role in a tenant; `user` where none is named.", TENANT_ADD_GROUP),
+    update: ("Give a group of users another role in a tenant.", TENANT_UPDATE_GROUP),
+    remove: ("Take a group of users out of a tenant.", TENANT_REMOVE_GROUP),
+    taken: "The user group `keepers` is already associated with the tenant `default_tenant`",
+    absent: "Requested `Group` with ID `keepers` was not found",
+};
+
+fn membership(
+    method: Method,
+    member: &Member,
+    (summary, permission): (&'static str, Permission),
+    role: Option<Field>,
+) -> Operation {
+    let mut example = json!({ "tenant_name": "default_tenant", member.key: member.example });
+    if role.is_some() {
+        example["role"] = json!("viewer");
+    }
+    let mut fields =
+        vec![text("tenant_name", "The tenant.").required(), text(member.key, member.about).required()];
+    fields.extend(role);
+    call(method, member.path, summary)
+        .about("The permission is checked in the tenant that the body names.")
+        .needs(permission)
+        .takes(fields, example)
+        .fails(ErrorCode::NotFound, "There is no such tenant, member or membership.", member.absent)
         .answers_one("The tenant.", "Tenant", tenant())
 }
 
-fn add_user() -> Operation {
-    let mut fields = member();
-    fields.push(field(
+fn add(member: &Member) -> Operation {
+    let role = field(
         "role",
         json!({ "enum": ["manager", "user", "operations", "viewer", null], "default": "user" }),
         "The role.",
-    ));
-    let call = call(Put, "/tenants/users", "Give a user a role in a tenant; `user` where none is named.")
-        .needs(TENANT_ADD_USER)
-        .fails(
-            ErrorCode::Conflict,
-            "The user belongs to it already.",
-            "The user `grace` is already associated with the tenant `default_tenant`",
-        );
-    membership(
-        call,
-        fields,
-        json!({ "tenant_name": "default_tenant", "username": "grace", "role": "viewer" }),
+    );
+    membership(Put, member, member.add, Some(role)).fails(
+        ErrorCode::Conflict,
+        "It belongs to the tenant already.",
+        member.taken,
     )
 }
 
-fn update_user() -> Operation {
-    let mut fields = member();
-    fields.push(choice("role", &ROLES, "The role.").required());
-    let call =
-        call(Patch, "/tenants/users", "Give a user another role in a tenant.").needs(TENANT_UPDATE_USER);
-    membership(
-        call,
-        fields,
-        json!({ "tenant_name": "default_tenant", "username": "grace", "role": "manager" }),
-    )
+fn update(member: &Member) -> Operation {
+    membership(Patch, member, member.update, Some(choice("role", &ROLES, "The role.").required()))
 }
 
-fn remove_user() -> Operation {
-    let call = call(Delete, "/tenants/users", "Take a user out of a tenant.").needs(TENANT_REMOVE_USER);
-    membership(call, member(), json!({ "tenant_name": "default_tenant", "username": "grace" }))
+fn remove(member: &Member) -> Operation {
+    membership(Delete, member, member.remove, None)
 }

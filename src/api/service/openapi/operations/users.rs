@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use crate::access::USERS;
 use crate::api::ErrorCode;
-use crate::api::cloudify::permissions::{USER_CREATE, USER_DELETE, USER_GET, USER_LIST, USER_UPDATE};
+use crate::api::cloudify::permissions::{
+    USER_CREATE, USER_DELETE, USER_GET, USER_GET_SELF, USER_LIST, USER_SET_ACTIVATED, USER_UNLOCK,
+};
 
 use super::super::examples::user;
 use super::super::operation::Method::{Delete, Get, Post, Put};
@@ -20,7 +22,7 @@ pub(super) fn group() -> Group {
     Group {
         tag: "Users",
         about: "Who may use the service. Users are no part of the manager's state: a restore changes no existing one.",
-        operations: vec![list(), get(), get_self(), create(), change(), set_active(), delete()],
+        operations: vec![list(), get(), get_self(), create(), change(), set_active(), unlock(), delete()],
     }
 }
 
@@ -42,7 +44,7 @@ fn get() -> Operation {
 }
 
 fn get_self() -> Operation {
-    call(Get, "/user", "Get the caller's own user.").flag("_get_data", DATA).answers_one(
+    call(Get, "/user", "Get the caller's own user.").needs(USER_GET_SELF).flag("_get_data", DATA).answers_one(
         "The user.",
         "User",
         user(),
@@ -102,7 +104,7 @@ fn set_active() -> Operation {
         "/users/active/{username}",
         "Let a user log in, or no longer: `action` is `activate` or `deactivate`.",
     )
-    .needs(USER_UPDATE)
+    .needs(USER_SET_ACTIVATED)
     .of(NAME, "grace")
     .takes(
         vec![choice("action", &["activate", "deactivate"], "What to do.").required()],
@@ -111,6 +113,20 @@ fn set_active() -> Operation {
     .finds(NOT_FOUND)
     .fails(ErrorCode::IllegalAction, "No active sys_admin would be left.", LAST)
     .answers_one("The user.", "User", user())
+}
+
+fn unlock() -> Operation {
+    call(Post, "/users/unlock/{username}", "End the delay that wrong passwords brought upon a user.")
+        .needs(USER_UNLOCK)
+        .of(NAME, "grace")
+        .finds(NOT_FOUND)
+        .fails(ErrorCode::Conflict, "There is no delay.", "The user `grace` is already unlocked")
+        .fails(
+            ErrorCode::IllegalAction,
+            "A restore brought the user, who has no password yet.",
+            "The user `grace` has no password yet: set one and activate the user",
+        )
+        .answers_one("The user.", "User", user())
 }
 
 fn delete() -> Operation {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::face::Face;
 use crate::charts::ChartDefinition;
+use crate::model::PERMISSIONS;
 
 use super::document::document;
 use super::operation::{Answer, Body, Need, Operation, bracketed, object_schema};
@@ -86,6 +87,21 @@ fn logins_and_permissions_are_those_of_the_handlers() {
             wrong.push(format!("{} {}: goes by the tenant: {is_in_tenant}", route.method, route.path));
         }
     }
+    assert_all(&wrong);
+}
+
+#[test]
+fn every_permission_that_a_call_needs_is_in_the_table_with_the_same_roles() {
+    let mut wrong = Vec::new();
+    for operation in groups().into_iter().flat_map(|group| group.operations) {
+        let Need::Permission(permission) = operation.need else { continue };
+        let known = PERMISSIONS.iter().find(|known| known.name == permission.name);
+        if known != Some(&permission) {
+            wrong.push(format!("{permission:?} of {} is {known:?} in model/permissions.rs", operation.path));
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
     assert_all(&wrong);
 }
 
