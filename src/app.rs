@@ -22,6 +22,7 @@ use crate::executions::{Engine, EventChoice, Homes, JobError, merged, merged_gro
 use crate::fetch::FetchSettings;
 use crate::flows::{Amqp, FlowSettings, Flows};
 use crate::keys::{KeyRing, KeysError};
+use crate::maintenance::Maintenance;
 use crate::manager::{Blobs, Manager, ManagerError, NewBlueprint, Summarized, Vault, visible};
 use crate::model::{Caller, EntityId, ExecutionId};
 use crate::records::{Records, RecordsError};
@@ -73,6 +74,8 @@ pub struct Service {
     pub engine: Engine,
     /// What time it is, for what happens at a time.
     pub clock: Clock,
+    /// The maintenance mode.
+    pub maintenance: Maintenance,
     /// The manager snapshots.
     pub snapshots: Snapshots,
     /// The flows and the snapshots of their steps.
@@ -158,6 +161,7 @@ impl Service {
         };
         let engine = Engine::new(homes, records.boot(), Box::new(worker));
         engine.recover_blocking()?;
+        let maintenance = Maintenance::open(records.clone(), manager.clone(), engine.clone())?;
         let access = Access::new(records.clone(), manager.clone());
         let first_start = first_start(&access, &folder, admin_password)?;
         let fetch = FetchSettings {
@@ -192,6 +196,7 @@ impl Service {
             records,
             engine,
             clock: Clock::system(),
+            maintenance,
             snapshots,
             flows,
             charts,

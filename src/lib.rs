@@ -16,6 +16,7 @@ pub mod fetch;
 pub mod files;
 pub mod flows;
 pub mod keys;
+pub mod maintenance;
 pub mod manager;
 pub mod model;
 pub mod quickstart;

@@ -94,6 +94,10 @@ pub async fn serve_until(
         let service = service.clone();
         async move { service.follow_schedules(is_stopping).await }
     });
+    tokio::spawn({
+        let maintenance = service.maintenance.clone();
+        async move { maintenance.run().await }
+    });
     let scheduler = tokio::spawn({
         let engine = engine.clone();
         async move { engine.run().await }

@@ -80,7 +80,9 @@ impl Access {
             .write(move |tx| {
                 let grants: Grants = Records::grants(tx)?;
                 check_change(&grants, role, permission, is_granted)?;
-                Records::set_grant(tx, role, permission.name, is_granted)?;
+                // Only what differs is kept: a permission of the same name may ask for more elsewhere.
+                let change = (permission.is_default_of(role) != is_granted).then_some(is_granted);
+                Records::set_grant(tx, role, permission.name, change)?;
                 let action = if is_granted { "permission_create" } else { "permission_delete" };
                 let details = json!({ "role": role.as_str() });
                 Records::audit(tx, &user, action, permission.name, Some(&details))?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::database::ListQuery;
 use crate::manager::{Blobs, Vault};
-use crate::model::{Asking, Permission, TenantRole};
+use crate::model::{Asking, Permission, Role, TenantRole};
 
 fn access(folder: &std::path::Path) -> Access {
     let blobs = Blobs::open(&folder.join("blobs"), folder).unwrap();
@@ -204,6 +204,12 @@ fn a_permission_counts_where_it_was_given_and_makes_nobody_an_administrator() {
         assert!(is_forbidden(access.change_user(&ann, "admin", take).await));
         assert!(is_forbidden(access.grant(&ann, "viewer", "user_list").await));
         assert!(access.revoke(&admin, "sys_admin", "user_list").await.is_err());
+
+        access.revoke(&admin, "operations", "execution_cancel").await.unwrap();
+        access.grant(&admin, "operations", "execution_cancel").await.unwrap();
+        let cancel_system = Permission::system("execution_cancel");
+        let grants = access.records.read(Records::grants).await.unwrap();
+        assert!(!grants.is_granted(cancel_system, Role::Tenant(TenantRole::Operations)));
 
         access.revoke(&admin, "manager", "tenant_add_user").await.unwrap();
         let ann = login().await;

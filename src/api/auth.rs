@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use base64::Engine as _;
 use zeroize::Zeroizing;
 
@@ -14,6 +14,8 @@ use crate::app::Service;
 use crate::model::{Asking, Caller, Permission};
 
 use super::ApiError;
+use super::cloudify::permissions::MAINTENANCE_MODE_SET;
+use super::maintenance::Refused;
 
 /// The caller of a request, recognised. A handler asks it for the permission that the call needs.
 #[derive(Clone, Debug)]
@@ -59,13 +61,17 @@ impl FromRequest for Auth {
         let credentials = credentials(request);
         let address = request.peer_addr().map(|address| address.ip());
         let tenant = request.headers().get("Tenant").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let refused = request.extensions().get::<Refused>().copied();
         Box::pin(async move {
             let service = service.ok_or_else(|| ApiError::bad_parameters("the service is not ready"))?;
             let caller = match service.auth_is_off() {
                 true => service.access.as_admin(tenant.as_deref()).await?,
                 false => authenticate(&service.access, credentials?, address, tenant.as_deref()).await?,
             };
-            Ok(Self { caller })
+            match refused {
+                Some(refused) if !caller.may(MAINTENANCE_MODE_SET) => Err(refused.error()),
+                Some(_) | None => Ok(Self { caller }),
+            }
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::database::{DatabaseError, ListError};
 use crate::executions::ExecutionError;
 use crate::flows::FlowError;
 use crate::keys::KeysError;
+use crate::maintenance::MaintenanceError;
 use crate::manager::ManagerError;
 use crate::records::RecordsError;
 use crate::snapshots::SnapshotError;
@@ -41,6 +42,7 @@ pub enum ErrorCode {
     BlueprintInUse,
     PluginInUse,
     MaintenanceModeActive,
+    EnteringMaintenanceMode,
     PayloadTooLarge,
     RangeNotSatisfiable,
     InsufficientStorage,
@@ -82,6 +84,7 @@ impl ErrorCode {
             Self::BlueprintInUse => "blueprint_in_use",
             Self::PluginInUse => "plugin_in_use",
             Self::MaintenanceModeActive => "maintenance_mode_active",
+            Self::EnteringMaintenanceMode => "entering_maintenance_mode",
             Self::PayloadTooLarge => "payload_too_large_error",
             Self::RangeNotSatisfiable => "range_not_satisfiable_error",
             Self::InsufficientStorage => "insufficient_storage_error",
@@ -139,7 +142,9 @@ impl ErrorCode {
             | Self::NothingToUndo => StatusCode::CONFLICT,
             Self::PayloadTooLarge | Self::SnapshotTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
-            Self::MaintenanceModeActive | Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::MaintenanceModeActive | Self::EnteringMaintenanceMode | Self::ServiceUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::InsufficientStorage => StatusCode::INSUFFICIENT_STORAGE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -381,6 +386,16 @@ impl From<ChartError> for ApiError {
             ChartError::TooMany(_) => (ErrorCode::TooManyRequests, None),
         };
         Self::new(code, message).at(name)
+    }
+}
+
+impl From<MaintenanceError> for ApiError {
+    fn from(error: MaintenanceError) -> Self {
+        match error {
+            MaintenanceError::Records(error) => error.into(),
+            MaintenanceError::Executions(error) => error.into(),
+            MaintenanceError::Manager(error) => error.into(),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod error;
 mod extract;
 mod face;
 pub mod flows;
+mod maintenance;
 mod path;
 pub mod server;
 pub mod service;

@@ -13,7 +13,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use crate::app::Service;
 
 use super::face::Face;
-use super::{ApiError, ErrorCode, charts, cloudify, flows, service};
+use super::{ApiError, ErrorCode, charts, cloudify, flows, maintenance, service};
 
 /// How long the headers of a request may take to arrive, in seconds.
 const HEADER_SECONDS: u64 = 30;
@@ -28,6 +28,7 @@ pub fn listen(service: web::Data<Service>) -> std::io::Result<(actix_web::dev::S
     let server = HttpServer::new(move || {
         App::new()
             .app_data(service.clone())
+            .wrap(from_fn(maintenance::gate))
             .wrap(from_fn(shape_errors))
             .wrap(cors(&origins))
             .wrap(from_fn(log_request))

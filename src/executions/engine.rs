@@ -81,6 +81,7 @@ struct Inner {
     ended: Notify,
     admission: tokio::sync::Mutex<()>,
     stopping: AtomicBool,
+    intake: Mutex<lanes::Intake>,
 }
 
 struct Running {
@@ -101,6 +102,7 @@ impl Engine {
                 ended: Notify::new(),
                 admission: tokio::sync::Mutex::new(()),
                 stopping: AtomicBool::new(false),
+                intake: Mutex::new(lanes::Intake::Everything),
             }),
         }
     }
@@ -144,6 +146,15 @@ impl Engine {
         }
     }
 
+    /// Says what may start from now on.
+    pub fn set_intake(&self, intake: lanes::Intake) {
+        *self.inner.intake.lock().unwrap_or_else(PoisonError::into_inner) = intake;
+    }
+
+    fn takes_in(&self, candidate: &Execution) -> bool {
+        lanes::is_taken_in(candidate, *self.inner.intake.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Tells the engine that there may be something to start.
     pub fn wake(&self) {
         self.inner.wake.notify_one();
@@ -157,6 +168,10 @@ impl Engine {
             if self.inner.stopping.load(Ordering::SeqCst) {
                 return Ok(());
             }
+            // Who is kept waiting by maintenance keeps nobody else waiting: maintenance may wait for that one.
+            if !self.takes_in(&candidate) {
+                continue;
+            }
             let running = self.running();
             if lanes::may_start(&candidate, &running, &waiting_before) {
                 self.start(candidate).await?;
@@ -168,7 +183,10 @@ impl Engine {
     }
 
     /// The executions that have not ended, of both homes, oldest first.
-    async fn open(&self) -> Result<Vec<Execution>, DatabaseError> {
+    ///
+    /// # Errors
+    /// The databases' own.
+    pub async fn open(&self) -> Result<Vec<Execution>, DatabaseError> {
         let mut open = self.inner.homes.service.read(table::open).await?;
         open.extend((self.inner.homes.state)().read(table::open).await?);
         open.sort_by_key(|execution| (execution.created_at, execution.id));

@@ -14,6 +14,26 @@ const RENDERS: usize = 2;
 /// How many states are compared beside each other at the most.
 const COMPARISONS: usize = 2;
 
+/// What may start at all: maintenance keeps executions from starting, whatever else runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// Everything.
+    Everything,
+    /// What was admitted already; what is queued or scheduled waits.
+    Admitted,
+    /// The service's own executions: those that change the manager's state otherwise than by a restore wait.
+    OfTheService,
+}
+
+/// Whether maintenance lets an execution start.
+pub fn is_taken_in(candidate: &Execution, intake: Intake) -> bool {
+    match intake {
+        Intake::Everything => true,
+        Intake::Admitted => candidate.status == ExecutionStatus::Pending,
+        Intake::OfTheService => candidate.workflow.is_of_the_service(),
+    }
+}
+
 /// Whether `candidate` may start now, beside those that run and before those that wait and are older.
 pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &[Execution]) -> bool {
     if candidate.workflow.is_exclusive() {
@@ -181,6 +201,24 @@ mod tests {
         let second = execution("uninstall", Some("d"), Pending);
         assert!(!may_start(&second, &[running("install", Some("d"))], &[]));
         assert!(may_start(&second, &[running("install", Some("e"))], &[]));
+    }
+
+    #[test]
+    fn maintenance_lets_what_was_admitted_end_and_then_only_the_service_work() {
+        use ExecutionStatus::{Pending, Queued};
+        let (create, install) = (
+            |status| execution("create_snapshot", None, status),
+            |status| execution("install", Some("d"), status),
+        );
+        for (intake, expected) in [
+            (Intake::Everything, [true, true, true, true]),
+            (Intake::Admitted, [true, false, true, false]),
+            (Intake::OfTheService, [true, true, false, false]),
+        ] {
+            let found = [create(Pending), create(Queued), install(Pending), install(Queued)]
+                .map(|candidate| is_taken_in(&candidate, intake));
+            assert_eq!(found, expected, "{intake:?}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub use cancel::CancelToken;
 pub use choice::EventChoice;
 pub use engine::{Engine, Homes, Worker};
 pub use job::{Job, JobError, JobResult};
+pub use lanes::Intake;
 pub use lanes::conflicts;
 pub use listing::{merged, merged_groups};
 

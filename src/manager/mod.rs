@@ -7,6 +7,7 @@ mod agents;
 mod blobs;
 pub mod blueprint;
 mod blueprints;
+pub mod bypass;
 mod dependencies;
 mod deployments;
 mod entities;
@@ -84,6 +85,8 @@ struct Inner {
     blobs: Blobs,
     vault: Arc<Vault>,
     closed: AtomicBool,
+    /// Maintenance: callers may not write, executions may.
+    held: AtomicBool,
     /// Held by who writes measurements, which have a file of their own.
     metrics_gate: Arc<RwLock<()>>,
 }
@@ -125,6 +128,7 @@ impl Manager {
                 blobs,
                 vault,
                 closed: AtomicBool::new(false),
+                held: AtomicBool::new(false),
                 metrics_gate: Arc::default(),
             }),
         })
@@ -177,7 +181,7 @@ impl Manager {
     /// Changes the live state in one transaction.
     ///
     /// # Errors
-    /// [`ManagerError::Maintenance`] while a restore keeps writers out; those of `work`; the database's own.
+    /// [`ManagerError::Maintenance`] while a restore or maintenance keeps writers out; those of `work`; the database's own.
     pub async fn write<T, F>(&self, work: F) -> Result<T, ManagerError>
     where
         F: FnOnce(&Transaction<'_>) -> Result<T, ManagerError> + Send + 'static,
@@ -198,15 +202,20 @@ impl Manager {
     {
         let (manager, generation) = (self.clone(), self.current());
         let database = generation.database.clone();
+        let bypasses = bypass::is_on();
         database
             .write(move |tx| {
                 manager.check_open(&generation)?;
+                if !bypasses {
+                    manager.check_not_held()?;
+                }
                 work(tx)
             })
             .await
     }
 
-    /// [`Manager::write`] for blocking threads.
+    /// [`Manager::write`] for blocking threads, on which executions run: maintenance does not keep them out, as it waits
+    /// for them.
     ///
     /// # Errors
     /// As [`Manager::write`].
@@ -251,6 +260,26 @@ impl Manager {
         if is_live && !self.is_closed() { Ok(()) } else { Err(ManagerError::Maintenance) }
     }
 
+    // Read on the writer's thread, too: after `hold` has drained it, no caller changes anything.
+    fn check_not_held(&self) -> Result<(), ManagerError> {
+        if self.inner.held.load(Ordering::SeqCst) { Err(ManagerError::Maintenance) } else { Ok(()) }
+    }
+
+    /// Lets maintenance keep callers from writing, or no more.
+    pub fn set_held(&self, is_held: bool) {
+        self.inner.held.store(is_held, Ordering::SeqCst);
+    }
+
+    /// Keeps callers from writing from now on, and waits until what they were writing is committed.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn hold(&self) -> Result<(), ManagerError> {
+        self.set_held(true);
+        drop(self.inner.metrics_gate.write().await);
+        self.current().database.write(|_| Ok::<(), ManagerError>(())).await
+    }
+
     /// Whether a restore keeps writers out at the moment.
     pub fn is_closed(&self) -> bool {
         self.inner.closed.load(Ordering::SeqCst)
@@ -269,12 +298,15 @@ impl Manager {
     /// The way to write measurements of the live state.
     ///
     /// # Errors
-    /// [`ManagerError::Maintenance`] while a restore keeps writers out.
+    /// [`ManagerError::Maintenance`] while a restore or maintenance keeps writers out.
     pub async fn enter_metrics(&self) -> Result<MetricsGuard, ManagerError> {
         let gate = Arc::clone(&self.inner.metrics_gate).read_owned().await;
         // Read behind the gate: who closes waits there for those who have passed.
         if self.is_closed() {
             return Err(ManagerError::Maintenance);
+        }
+        if !bypass::is_on() {
+            self.check_not_held()?;
         }
         Ok(MetricsGuard { store: self.current().metrics.clone(), _gate: gate })
     }

@@ -6,8 +6,8 @@ mod access;
 mod caller;
 mod execution;
 mod ids;
-mod selection;
 mod permissions;
+mod selection;
 mod snapshot;
 mod timestamp;
 
@@ -15,7 +15,7 @@ pub use access::{Permission, Role, SystemRole, TenantRole, Visibility};
 pub use caller::{Asking, Caller};
 pub use execution::{CancelMode, Execution, ExecutionStatus, Workflow};
 pub use ids::{BlobId, EntityId, ExecutionId, IdError, SnapshotId, TenantName, UserName};
-pub use selection::{EntityName, IdPattern, Matcher, Selection, SelectionError};
 pub use permissions::{Grants, PERMISSIONS};
+pub use selection::{EntityName, IdPattern, Matcher, Selection, SelectionError};
 pub use snapshot::{Snapshot, SnapshotOrigin, SnapshotStatus};
 pub use timestamp::Timestamp;

@@ -24,7 +24,7 @@ impl Records {
         Ok(Grants::new(changes))
     }
 
-    /// Gives a role a permission, or takes it.
+    /// Gives a role a permission, or takes it; with none it is as the program has it.
     ///
     /// # Errors
     /// The database's own.
@@ -32,8 +32,15 @@ impl Records {
         connection: &Connection,
         role: Role,
         permission: &str,
-        is_granted: bool,
+        is_granted: Option<bool>,
     ) -> Result<(), RecordsError> {
+        let Some(is_granted) = is_granted else {
+            connection.execute(
+                "DELETE FROM permission_changes WHERE role = ? AND permission = ?",
+                (role.as_str(), permission),
+            )?;
+            return Ok(());
+        };
         connection.execute(
             "INSERT INTO permission_changes (role, permission, is_granted) VALUES (?1, ?2, ?3)
              ON CONFLICT (role, permission) DO UPDATE SET is_granted = ?3",

@@ -118,11 +118,6 @@ CREATE TABLE chart_snapshots (
 CREATE INDEX chart_snapshots_by_tenant ON chart_snapshots(tenant_name, id);
 ";
 
-/// `spare_file` names a file in the store that is the snapshot's archive not yet or not any more; `resealed_by` the
-/// execution that replaced the archive last.
-const V5: &str = "
-ALTER TABLE snapshots ADD COLUMN spare_file TEXT;
-ALTER TABLE snapshots ADD COLUMN resealed_by TEXT;
 const V4: &str = "
 CREATE TABLE user_groups (
     name TEXT PRIMARY KEY NOT NULL,
@@ -164,6 +159,13 @@ CREATE TABLE maintenance (
 CREATE INDEX audit_by_time ON audit(at, number);
 ";
 
+/// `spare_file` names a file in the store that is the snapshot's archive not yet or not any more; `resealed_by` the
+/// execution that replaced the archive last.
+const V5: &str = "
+ALTER TABLE snapshots ADD COLUMN spare_file TEXT;
+ALTER TABLE snapshots ADD COLUMN resealed_by TEXT;
+";
+
 /// The migrations of records.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
@@ -171,8 +173,8 @@ pub fn migrations() -> Runner {
         ("V1__records", v1.as_str()),
         ("V2__dead_letters", V2),
         ("V3__chart_snapshots", V3),
-        ("V5__reseal", V5),
         ("V4__access", V4),
+        ("V5__reseal", V5),
     ];
     Runner::new(
         &migrations.map(|(name, sql)| {

@@ -157,10 +157,13 @@ fn members(group: &UserGroup) -> Members {
     }
 }
 
+/// A user of an archive with the own roles in tenants.
+type NamedUser = (User, Vec<(TenantName, TenantRole)>);
+
 /// The accounts of an archive, read and judged, ready to be added.
 #[derive(Debug, Default)]
 pub struct Accounts {
-    users: Vec<(User, Vec<(TenantName, TenantRole)>)>,
+    users: Vec<NamedUser>,
     groups: Vec<UserGroup>,
     /// The roles with a permission, where the archive tells them.
     grants: Option<BTreeSet<(String, String)>>,
@@ -194,7 +197,7 @@ fn tenant_role(entry: &str, tenant: &str, role: &Value) -> Result<(TenantName, T
     Ok((TenantName::parse(tenant).map_err(|error| wrong(error.to_string()))?, role))
 }
 
-fn users(source: &dyn EntrySource) -> Result<Vec<(User, Vec<(TenantName, TenantRole)>)>, SourceError> {
+fn users(source: &dyn EntrySource) -> Result<Vec<NamedUser>, SourceError> {
     let mut users = Vec::new();
     for account in items::<Account>(source, ENVELOPE)? {
         let username =
@@ -285,6 +288,15 @@ impl Accounts {
             list.push(user.username.to_string());
         }
         Ok(planned)
+    }
+
+    /// How many of a kind there are; none where it is no kind of account.
+    pub fn count(&self, kind: &str) -> Option<u64> {
+        match kind {
+            "users" => Some(self.users.len() as u64),
+            "user_groups" => Some(self.groups.len() as u64),
+            _ => None,
+        }
     }
 
     /// Adds the users who are unknown here: not active, without a password, with role `default` and their roles in

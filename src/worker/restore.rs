@@ -11,7 +11,7 @@ use crate::failpoints;
 use crate::keys::Keys;
 use crate::manager::{Inventory, Manager};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, SourceEntry};
-use crate::sources::accounts::Restored;
+use crate::sources::accounts::{Accounts, Restored};
 use crate::sources::embedded::{self, Embedded};
 use crate::sources::{EntrySource, accounts};
 
@@ -99,7 +99,7 @@ impl SnapshotWorker {
         };
         let (before, after) = staged.identities();
         let entry = SourceEntry { name: embedded::NAME.to_owned(), before, after };
-        let prepared = self.prepare(job, &archive, &staged, &entry);
+        let prepared = self.prepare(job, &archive, &staged, &accounts, &entry);
         let tenants = match prepared {
             Ok(tenants) => tenants,
             Err(error) => {
@@ -243,6 +243,7 @@ impl SnapshotWorker {
         job: &Job,
         archive: &Archive,
         staged: &embedded::StagedGeneration,
+        accounts: &Accounts,
         entry: &SourceEntry,
     ) -> Result<Vec<String>, JobError> {
         failpoints::hit("restore:staging", job)?;
@@ -250,8 +251,8 @@ impl SnapshotWorker {
         let promised: BTreeMap<String, u64> =
             archive.manifest().map(|manifest| manifest.counts.clone()).unwrap_or_default();
         for (kind, count) in &promised {
-            let elsewhere = ["users", "private_keys"].contains(&kind.as_str());
-            let found = staged.counts.get(kind).copied().unwrap_or(0);
+            let elsewhere = kind == "private_keys";
+            let found = staged.counts.get(kind).copied().or_else(|| accounts.count(kind)).unwrap_or(0);
             if !elsewhere && sealed.brings(kind) && found != *count {
                 return Err(JobError::Failed(format!(
                     "the archive promises {count} {kind} and {found} came out of it: nothing was changed"

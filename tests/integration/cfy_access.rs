@@ -18,7 +18,6 @@ fn groups_give_their_members_roles() {
     fill(&api);
     for command in [
         &["users", "create", "jo", "-p", "jo-password-1", "-r", "default"][..],
-        &["tenants", "create", "north"],
         &["user-groups", "create", "keepers", "-r", "default"],
         &["user-groups", "create", "guests", "-r", "default", "-l", "cn=guests,dc=example,dc=org"],
         &["tenants", "add-user", "jo", "-t", "default_tenant", "-r", "viewer"],

@@ -8,6 +8,7 @@ mod archive_judged;
 mod cfy_access;
 mod cfy_errors;
 mod cfy_inventory;
+mod cfy_maintenance;
 mod cfy_story;
 mod charts_annotations;
 mod charts_cli;

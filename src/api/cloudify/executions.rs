@@ -15,8 +15,8 @@ const GET: Permission = Permission::tenant("execution_list", TenantRole::Viewer)
 const START: Permission = Permission::tenant("execution_start", TenantRole::Operations);
 const CANCEL: Permission = Permission::tenant("execution_cancel", TenantRole::Operations);
 const CANCEL_SYSTEM: Permission = Permission::system("execution_cancel");
-const DELETE: Permission = Permission::tenant("execution_delete", TenantRole::User);
-const DELETE_EVENTS: Permission = Permission::tenant("event_delete", TenantRole::User);
+const DELETE: Permission = Permission::tenant("execution_delete", TenantRole::Operations);
+const DELETE_EVENTS: Permission = Permission::tenant("event_delete", TenantRole::Operations);
 const EVENTS: Permission = Permission::tenant("event_list", TenantRole::Viewer);
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {

@@ -7,9 +7,10 @@ mod dependencies;
 mod deployments;
 mod executions;
 mod filters;
+mod grants;
 mod graphs;
 mod labels;
-mod grants;
+mod maintenance;
 mod nodes;
 pub(super) mod permissions;
 mod plugins;
@@ -53,6 +54,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(graphs::routes)
         .configure(labels::routes)
         .configure(grants::routes)
+        .configure(maintenance::routes)
         .configure(nodes::routes)
         .configure(plugins::routes)
         .configure(searches::routes)

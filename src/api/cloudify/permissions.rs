@@ -13,12 +13,11 @@ pub const BLUEPRINT_DOWNLOAD: Permission = Permission::tenant("blueprint_downloa
 pub const BLUEPRINT_DELETE: Permission = Permission::tenant("blueprint_delete", USER);
 pub const DEPLOYMENT_LIST: Permission = Permission::tenant("deployment_list", VIEWER);
 pub const DEPLOYMENT_GET: Permission = Permission::tenant("deployment_get", VIEWER);
-pub const DEPLOYMENT_CREATE: Permission = Permission::tenant("deployment_create", USER);
-pub const DEPLOYMENT_UPDATE: Permission = Permission::tenant("deployment_update", USER);
-pub const DEPLOYMENT_DELETE: Permission = Permission::tenant("deployment_delete", USER);
 pub const DEPENDENCY_LIST: Permission = Permission::tenant("inter_deployment_dependency_list", VIEWER);
-pub const DEPENDENCY_CREATE: Permission = Permission::tenant("inter_deployment_dependency_create", USER);
-pub const DEPENDENCY_DELETE: Permission = Permission::tenant("inter_deployment_dependency_delete", USER);
+pub const DEPENDENCY_CREATE: Permission =
+    Permission::tenant("inter_deployment_dependency_create", OPERATIONS);
+pub const DEPENDENCY_DELETE: Permission =
+    Permission::tenant("inter_deployment_dependency_delete", OPERATIONS);
 pub const SCHEDULE_LIST: Permission = Permission::tenant("execution_schedule_list", VIEWER);
 pub const SCHEDULE_GET: Permission = Permission::tenant("execution_schedule_get", VIEWER);
 pub const SCHEDULE_CREATE: Permission = Permission::tenant("execution_schedule_create", OPERATIONS);
@@ -59,6 +58,8 @@ pub const AGENT_CREATE: Permission = Permission::tenant("agent_create", OPERATIO
 pub const AGENT_UPDATE: Permission = Permission::tenant("agent_update", OPERATIONS);
 /// Ours: the key with which an agent's host is reached.
 pub const AGENT_KEY_FILE: Permission = Permission::tenant("agent_key_file", TenantRole::Manager);
+pub const MAINTENANCE_MODE_GET: Permission = Permission::everyone("maintenance_mode_get");
+pub const MAINTENANCE_MODE_SET: Permission = Permission::system("maintenance_mode_set");
 pub const TENANT_LIST: Permission = Permission::everyone("tenant_list");
 /// Who belongs to the tenants of a list.
 pub const TENANT_LIST_GET_DATA: Permission = Permission::system("tenant_list_get_data");

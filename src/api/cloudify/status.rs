@@ -26,7 +26,6 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/brokers").route(web::get().to(brokers)))
         .service(web::resource("/db-nodes").route(web::get().to(db_nodes)))
         .service(web::resource("/config").route(web::get().to(settings)))
-        .service(web::resource("/maintenance").route(web::get().to(maintenance)))
         .service(web::resource("/provider/context").route(web::get().to(provider_context)))
         .service(web::resource("/license").route(web::get().to(licenses)))
         .service(web::resource("/license-check").route(web::get().to(ok)));
@@ -125,18 +124,6 @@ async fn db_nodes(_auth: Auth) -> HttpResponse {
 /// List the settings that clients go by; none is set, so that they take their own defaults.
 async fn settings(_auth: Auth) -> HttpResponse {
     items(json!([]))
-}
-
-/// Get the maintenance mode: it is on while a restore keeps writers out.
-async fn maintenance(_auth: Auth, service: web::Data<Service>) -> HttpResponse {
-    let status = if service.manager.is_closed() { "activated" } else { "deactivated" };
-    HttpResponse::Ok().json(json!({
-        "status": status,
-        "activated_at": "",
-        "remaining_executions": null,
-        "requested_by": "",
-        "activation_requested_at": "",
-    }))
 }
 
 /// Get the context of a provider: there is none.

@@ -9,6 +9,7 @@ use crate::api::cloudify::VERSIONS;
 use crate::api::face::Face;
 use crate::api::{ApiError, ErrorCode};
 use crate::flows::FlowError;
+use crate::maintenance::Mode;
 use crate::model::{Permission, TenantName, TenantRole, UserName};
 
 use super::operation::{
@@ -110,6 +111,7 @@ fn written(operation: &Operation) -> Value {
         put("x-permission", json!(permission.name));
         put("x-least-tenant-role", json!(permission.least().map(|role| role.as_str())));
     }
+    put("x-maintenance", json!(operation.maintenance().as_str()));
     if matches!(operation.need, Need::Nothing) {
         put("security", json!([]));
     }
@@ -343,6 +345,20 @@ fn implied(operation: &Operation) -> Vec<Failure> {
             Face::Charts => Some(refused(permission)),
             Face::Flows | Face::Tasks => lacking(permission),
         });
+    }
+    if operation.maintenance().refuses(Mode::Activated) {
+        failures.push(failure(
+            ErrorCode::MaintenanceModeActive,
+            "The manager is in maintenance.",
+            "Your request was rejected since Cloudify manager is currently in maintenance mode",
+        ));
+    }
+    if operation.maintenance().refuses(Mode::Activating) {
+        failures.push(failure(
+            ErrorCode::EnteringMaintenanceMode,
+            "Maintenance was asked for, and something still runs.",
+            "Your request was rejected since Cloudify manager is currently entering maintenance mode",
+        ));
     }
     failures
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::api::face::Face;
 use crate::api::{ApiError, ErrorCode};
 use crate::database::Collection;
+use crate::maintenance::{Effect, effect};
 use crate::model::Permission;
 
 pub(super) use super::body::{
@@ -396,6 +397,21 @@ impl Operation {
     pub fn or_answers_nothing(mut self, outcome: &'static str) -> Self {
         self.other = Some((204, outcome));
         self
+    }
+
+    /// Adds that it can be answered with status 304, which has no body, where nothing is to be changed.
+    pub fn or_unmodified(mut self, outcome: &'static str) -> Self {
+        self.other = Some((304, outcome));
+        self
+    }
+
+    /// What maintenance does to it.
+    pub fn maintenance(&self) -> Effect {
+        let base = match self.base {
+            Base::Versions => "/api/v3.1",
+            Base::Root => "",
+        };
+        effect(&self.method.as_str().to_uppercase(), &format!("{base}{}", self.path))
     }
 
     /// Answers one entity with status 200.

@@ -18,7 +18,6 @@ use super::{chart_schemas, fields, flow_schemas};
 
 /// The kinds of entities that lists hold.
 pub(super) const COLLECTIONS: &[&Collection] = &[
-pub(super) const COLLECTIONS: [&Collection; 18] = [
     &SNAPSHOTS,
     &EXECUTIONS,
     &EVENTS,

@@ -161,7 +161,7 @@ fn delete() -> Operation {
             "`keep_last` keeps the youngest, `to_datetime` those recorded later; filters of the list choose among them. The \
              execution that made a deployment stays as long as the deployment does, and so do executions of the service.",
         )
-        .needs(Permission::tenant("execution_delete", TenantRole::User))
+        .needs(Permission::tenant("execution_delete", TenantRole::Operations))
         .lists(&EXECUTIONS)
         .of_all_tenants()
         .takes(
@@ -186,7 +186,7 @@ fn delete_events() -> Operation {
         .about(
             "The same parameters as those of the list choose; events of the service's own executions stay.",
         )
-        .needs(Permission::tenant("event_delete", TenantRole::User))
+        .needs(Permission::tenant("event_delete", TenantRole::Operations))
         .lists(&EVENTS)
         .query("deployment_id", json!({ "type": "string" }), "The deployment; it has to be named.")
         .query("_range", json!({ "type": "string" }), "Both times in one: `@timestamp,<earliest>,<latest>`.")

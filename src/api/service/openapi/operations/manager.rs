@@ -24,7 +24,6 @@ pub(super) fn group() -> Group {
             brokers(),
             db_nodes(),
             config(),
-            maintenance(),
             provider_context(),
             licenses(),
         ],
@@ -152,30 +151,6 @@ fn config() -> Operation {
 
 fn licenses() -> Operation {
     few("/license", "List the licenses: the community edition has none.", json!([]))
-}
-
-fn maintenance() -> Operation {
-    call(Get, "/maintenance", "Get the maintenance mode: it is on while a restore keeps writers out.")
-        .answers(
-            200,
-            "The mode.",
-            json!({
-                "type": "object",
-                "properties": {
-                    "status": { "enum": ["activated", "deactivated"] },
-                    "activated_at": { "type": "string" },
-                    "remaining_executions": { "type": "null" },
-                    "requested_by": { "type": "string" },
-                    "activation_requested_at": { "type": "string" },
-                },
-                "required": ["status"],
-                "additionalProperties": false,
-            }),
-            json!({
-                "status": "deactivated", "activated_at": "", "remaining_executions": null, "requested_by": "",
-                "activation_requested_at": "",
-            }),
-        )
 }
 
 fn provider_context() -> Operation {

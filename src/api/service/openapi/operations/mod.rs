@@ -12,9 +12,10 @@ mod documentation;
 mod executions;
 mod filters;
 mod flows;
+mod grants;
 mod graphs;
 mod keys;
-mod grants;
+mod maintenance;
 mod manager;
 mod nodes;
 mod plugins;
@@ -67,6 +68,7 @@ pub(super) fn groups() -> Vec<Group> {
         user_groups::group(),
         grants::group(),
         tokens::group(),
+        maintenance::group(),
         manager::group(),
         documentation::group(),
     ]);

@@ -125,7 +125,7 @@ type Constant = (PathBuf, String, (String, Option<String>));
 /// The permissions that the sources declare, by the names of the constants in each file.
 fn permissions(sources: &BTreeMap<PathBuf, String>) -> Vec<Constant> {
     let constant = Regex::new(
-        r#"const (\w+): Permission = Permission::(\w+)\("([\w.]+)"(?:, (?:TenantRole::)?(\w+))?\)"#,
+        r#"const (\w+): Permission =\s+Permission::(\w+)\(\s*"([\w.]+)"(?:,\s+(?:TenantRole::)?(\w+))?,?\s*\)"#,
     )
     .unwrap();
     let mut found = Vec::new();
