@@ -11,6 +11,7 @@ mod face;
 pub mod flows;
 mod maintenance;
 mod path;
+mod selection;
 pub mod server;
 pub mod service;
 

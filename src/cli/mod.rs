@@ -29,6 +29,7 @@ mod prompt;
 mod recipients;
 mod refusal;
 mod reseal;
+mod selection;
 mod snapshot;
 mod token;
 pub(crate) mod upload;

@@ -17,6 +17,7 @@ use super::follow::{Words, finish};
 use super::output::{Output, field, fields, note, pairs, size, table};
 use super::prompt;
 use super::recipients;
+use super::selection::SelectionArgs;
 use super::upload;
 
 /// `lifeboat snapshot`.
@@ -59,10 +60,13 @@ pub enum SnapshotCommand {
         #[arg(value_parser = parse_name)]
         id: String,
     },
-    /// Put a snapshot's state in place of the manager's
+    /// Put a snapshot's state in place of the manager's, or bring only some of its entities back
     #[command(
         after_help = "The manager has to be empty unless --force is given, which replaces what it holds;\n\
-                      `lifeboat rollback` undoes it.\n\nExample: lifeboat snapshot restore nightly --force --wait"
+                      with --kind, --of-tenant or --id everything else stays as it is.\n\
+                      `lifeboat rollback` undoes it.\n\n\
+                      Examples:\n  lifeboat snapshot restore nightly --force --wait\n  \
+                      lifeboat snapshot restore nightly --id deployments/north/shop --with-dependencies --wait"
     )]
     Restore(RestoreArgs),
     /// Tell what a restore would change, and whether it would be refused; nothing is touched
@@ -166,6 +170,11 @@ pub struct RestoreArgs {
     /// Replace what the manager holds; asks for the id on a terminal
     #[arg(short, long)]
     force: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Take along what the selected entities need and the manager lacks, in place of being refused
+    #[arg(long, help_heading = "Selection")]
+    with_dependencies: bool,
     /// Whether to make the deployments' work folders, agent queues and plugins again
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, conflicts_with = "skip_environments")]
     recreate_deployments_envs: Option<bool>,
@@ -297,21 +306,32 @@ fn create(service: &Service, output: &Output, args: CreateArgs) -> Result<(), Cl
 fn restore(service: &Service, output: &Output, args: RestoreArgs) -> Result<(), CliError> {
     let id = &args.id;
     let doing = format!("restore snapshot `{id}`");
+    let is_part = args.selection.is_given();
+    if args.with_dependencies && !is_part {
+        return Err(CliError::usage(doing, "--with-dependencies goes with --kind, --of-tenant or --id"));
+    }
     if args.force && !args.yes && prompt::can_ask() {
-        let warning = format!("What the manager holds now is replaced by the state in snapshot `{id}`.");
+        let warning = match is_part {
+            true => format!("What is selected is replaced by what snapshot `{id}` holds of it."),
+            false => format!("What the manager holds now is replaced by the state in snapshot `{id}`."),
+        };
         prompt::confirm(&doing, &warning, id)?;
     }
     let mut body = json!({ "force": args.force, "queue": args.queue, "skip_sealed": args.skip_sealed });
     if let Some(recreate) = args.recreate_deployments_envs.or(args.skip_environments.then_some(false)) {
         body["recreate_deployments_envs"] = recreate.into();
     }
+    if is_part {
+        body["select"] = args.selection.body();
+        body["dependencies"] = if args.with_dependencies { "include" } else { "refuse" }.into();
+    }
     let call = Call::new(Method::POST, &doing, &["snapshots", id, "restore"]).body(body);
     let execution = service.call(call)?;
-    let words = Words {
-        doing: &doing,
-        label: &format!("restoring `{id}`"),
-        success: &format!("snapshot `{id}` is restored"),
+    let success = match is_part {
+        true => format!("what was selected of snapshot `{id}` is restored"),
+        false => format!("snapshot `{id}` is restored"),
     };
+    let words = Words { doing: &doing, label: &format!("restoring `{id}`"), success: &success };
     finish(service, output, &execution, args.wait, &words)
 }
 

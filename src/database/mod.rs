@@ -86,6 +86,11 @@ impl Database {
         &self.inner.path
     }
 
+    /// The length of the file, in bytes; what waits in its log is not counted.
+    pub fn size_bytes(&self) -> u64 {
+        self.path().metadata().map_or(0, |metadata| metadata.len())
+    }
+
     /// Runs `work` in one immediate transaction on the writer thread; commits when it answers `Ok`, and takes
     /// everything back when it answers `Err` or panics. Calls are run in the order in which they arrive.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
@@ -179,6 +184,20 @@ impl Database {
         });
         self.inner.writer.add(task);
         receiver.blocking_recv().unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
+    }
+
+    /// Writes a copy of the file as of this moment, without what was dropped from it. Never to be called on a thread of
+    /// the runtime.
+    ///
+    /// # Errors
+    /// Where there is such a file; the database's own.
+    pub fn copy_blocking(&self, path: &Path) -> Result<(), DatabaseError> {
+        let (connection, ()) = self.cut_blocking(|_| Ok::<_, DatabaseError>(()))?;
+        connection.execute_batch("COMMIT; PRAGMA query_only = OFF")?;
+        // The path is text for SQLite; a folder that is no UTF-8 can't be named to it.
+        connection.execute("VACUUM INTO ?", [path.to_string_lossy()])?;
+        restrict_mode(path);
+        Ok(())
     }
 }
 

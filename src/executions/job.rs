@@ -79,6 +79,12 @@ impl Job {
         self.cancel.is_requested()
     }
 
+    /// Answers whether it was asked to stop, for work on other threads and inside of databases.
+    pub fn stopper(&self) -> impl FnMut() -> bool + Send + 'static + use<> {
+        let cancel = self.cancel.clone();
+        move || cancel.is_requested()
+    }
+
     /// Stops the work where it was asked to: to be called at least once per MiB and per step.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ use super::schema;
 
 /// The link that names the live generation.
 const CURRENT: &str = "current";
+/// The file of tables in a generation's folder.
+const TABLES: &str = "manager.db";
 /// The file of measurements in a generation's folder.
 const METRICS: &str = "metrics.db";
 
@@ -111,6 +113,25 @@ impl Generations {
         self.load(number)
     }
 
+    /// Makes the folder of a new generation with a copy of another's tables and measurements. Nobody may write those
+    /// meanwhile. A copy that fails leaves nothing behind.
+    ///
+    /// # Errors
+    /// The file system's and the database's own.
+    pub fn create_copy(&self, other: &Generation) -> Result<u64, GenerationError> {
+        let number = self.create_folder()?;
+        let tables = other.database.copy_blocking(&self.path(number).join(TABLES));
+        let copied = tables.map_err(|source| GenerationError::Open { number, source }).and_then(|()| {
+            let metrics = other.metrics.copy_blocking(&self.path(number).join(METRICS));
+            metrics.map_err(|source| GenerationError::OpenMetrics { number, source })
+        });
+        if let Err(error) = copied {
+            self.remove(number)?;
+            return Err(error);
+        }
+        Ok(number)
+    }
+
     /// Makes the folder of the next generation.
     fn create_folder(&self) -> Result<u64, GenerationError> {
         let number = self.all()?.last().map_or(1, |last| last + 1);
@@ -123,7 +144,7 @@ impl Generations {
     /// # Errors
     /// The database's own.
     pub fn load(&self, number: u64) -> Result<Generation, GenerationError> {
-        let path = self.path(number).join("manager.db");
+        let path = self.path(number).join(TABLES);
         let database = Database::open(&path, &schema::migrations())
             .map_err(|source| GenerationError::Open { number, source })?;
         let metrics = MetricsStore::open(&self.path(number).join(METRICS))

@@ -431,6 +431,11 @@ fn named(names: &[String]) -> String {
     }
 }
 
+/// The kinds of entities that a restore or plan of a part can name.
+pub fn selectable_kinds() -> Vec<&'static str> {
+    crate::sources::embedded::kinds()
+}
+
 fn require_archive(snapshot: &Snapshot, action: &str) -> Result<(), SnapshotError> {
     match snapshot.status {
         SnapshotStatus::Created | SnapshotStatus::Uploaded => Ok(()),

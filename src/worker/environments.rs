@@ -3,6 +3,8 @@
 //!
 //! The children are records of the service, as their parent is: the restored state stays what the snapshot holds.
 
+use std::collections::BTreeSet;
+
 use rusqlite::Connection;
 
 use crate::database::DatabaseError;
@@ -55,8 +57,17 @@ fn deployments(connection: &Connection) -> Result<Vec<Deployment>, ManagerError>
 }
 
 /// Runs the child executions one after the other; a failed one does not fail the restore, and is named.
-pub(super) fn recreate(manager: &Manager, records: &Records, job: &Job) -> Result<Recreated, JobError> {
-    let deployments = manager.read_blocking(deployments)?;
+/// With `only`, those of these deployments, each by its tenant and id.
+pub(super) fn recreate(
+    manager: &Manager,
+    records: &Records,
+    job: &Job,
+    only: Option<&BTreeSet<(String, String)>>,
+) -> Result<Recreated, JobError> {
+    let mut deployments = manager.read_blocking(deployments)?;
+    if let Some(only) = only {
+        deployments.retain(|deployment| only.contains(&(deployment.tenant.clone(), deployment.id.clone())));
+    }
     let total = deployments.len() as u64;
     let mut recreated = Recreated::default();
     for (done, deployment) in deployments.into_iter().enumerate() {

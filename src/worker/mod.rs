@@ -12,6 +12,7 @@ mod render;
 mod reseal;
 mod restore;
 mod sealed;
+mod selective;
 
 use std::path::PathBuf;
 

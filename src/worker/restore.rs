@@ -11,9 +11,9 @@ use crate::failpoints;
 use crate::keys::Keys;
 use crate::manager::{Inventory, Manager};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, SourceEntry};
-use crate::sources::accounts::{Accounts, Restored};
-use crate::sources::embedded::{self, Embedded};
-use crate::sources::{EntrySource, accounts};
+use crate::sources::EntrySource;
+use crate::sources::accounts::{self, Accounts, Restored};
+use crate::sources::embedded::{self, Embedded, Selected};
 
 use super::SnapshotWorker;
 use super::carrier::ArchiveSource;
@@ -82,15 +82,33 @@ impl SnapshotWorker {
         self.judge(job, &archive, &keys, sealed)?;
         // From here on nobody changes what is judged to be clean, or is about to be replaced.
         let _closed = Closed::new(&self.manager)?;
-        let former = self.require_clean_or_forced(job)?;
-        self.store.require_space(self.needed_bytes(&archive))?;
-        let plan = self.plan_phase(job, &archive, &keys, sealed)?;
+        let wish = super::selective::wish(execution)?;
+        let former = match &wish {
+            None => self.require_clean_or_forced(job)?,
+            Some(_) => self.manager.inventory_blocking()?,
+        };
+        let copied = wish.as_ref().map_or(0, |_| self.manager.current().database.size_bytes());
+        self.store.require_space(self.needed_bytes(&archive).saturating_add(copied))?;
+        // What a part of an archive changes is found out where it is staged, and stands in the report.
+        let plan = match &wish {
+            None => self.plan_phase(job, &archive, &keys, sealed)?,
+            Some(_) => Value::Null,
+        };
         let source = ArchiveSource::new(&archive, &keys.identities).passing_over(sealed);
         let accounts = accounts::read(&source)?;
 
         self.set_journal(job, JournalPhase::Staging, Vec::new())?;
         job.progress(Progress { phase: "staging", ..Progress::default() });
-        let staged = match Embedded::new(self.manager.clone()).stage(job, &source as &dyn EntrySource) {
+        let embedded = Embedded::new(self.manager.clone());
+        let entries = &source as &dyn EntrySource;
+        let staged = match &wish {
+            None => embedded.stage(job, entries).map(|staged| (staged, None)),
+            Some(wish) => {
+                let staged = embedded.stage_selected(job, entries, wish);
+                staged.map(|(staged, selected)| (staged, Some(selected)))
+            }
+        };
+        let (staged, selected) = match staged {
             Ok(staged) => staged,
             Err(error) => {
                 self.set_journal(job, JournalPhase::Undone, Vec::new())?;
@@ -99,7 +117,7 @@ impl SnapshotWorker {
         };
         let (before, after) = staged.identities();
         let entry = SourceEntry { name: embedded::NAME.to_owned(), before, after };
-        let prepared = self.prepare(job, &archive, &staged, &accounts, &entry);
+        let prepared = self.prepare(job, &archive, &staged, &accounts, selected.as_ref(), &entry);
         let tenants = match prepared {
             Ok(tenants) => tenants,
             Err(error) => {
@@ -108,6 +126,8 @@ impl SnapshotWorker {
                 return Err(error);
             }
         };
+        // Who may log in is no part of what was selected.
+        let accounts = if selected.is_none() { accounts } else { Accounts::default() };
         let (journal, restored) = {
             let journal = self.journal(job, JournalPhase::Swapping, vec![entry.clone()]);
             let row = journal.clone();
@@ -140,15 +160,33 @@ impl SnapshotWorker {
             ));
         }
         let metrics = match staged.has_metrics {
+            true if selected.is_some() => json!({ "outcome": "done" }),
             true => json!({ "outcome": "done", "counts": metric_counts(&staged.counts) }),
             false => json!({
                 "outcome": "skipped",
-                "reason": "the archive holds no measurements: those of the manager stay as they were",
+                "reason": match selected {
+                    Some(_) => "no metric was selected: those of the manager stay as they were",
+                    None => "the archive holds no measurements: those of the manager stay as they were",
+                },
             }),
         };
-        let environments = self.recreate_environments(job)?;
+        let environments = self.recreate_environments(job, selected.as_ref())?;
         let live = self.manager.inventory_blocking()?;
         job.log(format!("Successfully restored snapshot `{}`", snapshot.id));
+        if let Some(selected) = &selected {
+            return Ok(Some(super::selective::report(
+                &snapshot.id,
+                archive.signature(),
+                selected,
+                json!({
+                    embedded::NAME: { "outcome": "done", "counts": live.counts, "changed": former.compare(&live), "notes": staged.notes },
+                    "flows": { "outcome": "done", "counts": flow_counts(&live.counts), "notes": staged.flow_notes },
+                    "metrics": metrics,
+                    "sealed": sealed::missing(&archive, sealed),
+                }),
+                &environments,
+            )));
+        }
         Ok(Some(json!({
             "snapshot_id": snapshot.id,
             "archive_bytes": archive.size_bytes(),
@@ -244,6 +282,7 @@ impl SnapshotWorker {
         archive: &Archive,
         staged: &embedded::StagedGeneration,
         accounts: &Accounts,
+        selected: Option<&Selected>,
         entry: &SourceEntry,
     ) -> Result<Vec<String>, JobError> {
         failpoints::hit("restore:staging", job)?;
@@ -251,8 +290,10 @@ impl SnapshotWorker {
         let promised: BTreeMap<String, u64> =
             archive.manifest().map(|manifest| manifest.counts.clone()).unwrap_or_default();
         for (kind, count) in &promised {
-            let elsewhere = kind == "private_keys";
-            let found = staged.counts.get(kind).copied().or_else(|| accounts.count(kind)).unwrap_or(0);
+            let elsewhere = kind == "private_keys"
+                || selected.is_some_and(|selected| selected.left_out.contains(&kind.as_str()));
+            let counts = selected.map_or(&staged.counts, |selected| &selected.archived);
+            let found = counts.get(kind).copied().or_else(|| accounts.count(kind)).unwrap_or(0);
             if !elsewhere && sealed.brings(kind) && found != *count {
                 return Err(JobError::Failed(format!(
                     "the archive promises {count} {kind} and {found} came out of it: nothing was changed"
@@ -355,12 +396,17 @@ impl SnapshotWorker {
     }
 
     /// Makes the environments of restored deployments again, each as a child execution of the restore.
-    fn recreate_environments(&self, job: &Job) -> Result<Value, JobError> {
+    fn recreate_environments(&self, job: &Job, selected: Option<&Selected>) -> Result<Value, JobError> {
         let parameters = &job.execution().parameters;
         if !parameters.get("recreate_deployments_envs").and_then(Value::as_bool).unwrap_or(true) {
             return Ok(json!({ "outcome": "skipped", "reason": "not asked for" }));
         }
-        let made = super::environments::recreate(&self.manager, &self.records, job)?;
+        let made = super::environments::recreate(
+            &self.manager,
+            &self.records,
+            job,
+            selected.map(|selected| &selected.deployments),
+        )?;
         Ok(json!({ "outcome": "done", "deployments": made.done, "failed": made.failed }))
     }
 }

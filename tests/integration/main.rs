@@ -54,6 +54,7 @@ mod rules_material;
 mod rules_restore;
 mod rules_running;
 mod schedules;
+mod selective;
 mod state_carried;
 mod structure;
 mod wire_auth;

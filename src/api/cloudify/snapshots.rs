@@ -9,7 +9,7 @@ use crate::snapshots::{Piece, SnapshotError, seal_for};
 
 use super::super::download::FileBody;
 use super::super::extract::parse_boolean;
-use super::super::{ApiError, Auth, JsonBody, Listing, page_json};
+use super::super::{ApiError, Auth, JsonBody, Listing, page_json, selection};
 
 const LIST: Permission = Permission::system("snapshot_list");
 const GET: Permission = Permission::system("snapshot_get");
@@ -161,6 +161,13 @@ async fn restore(
     }
     if let Some(timeout) = timeout(&body)? {
         parameters.insert("timeout".to_owned(), timeout);
+    }
+    match selection::read(&listing, &body)? {
+        Some(selected) => {
+            parameters.insert("select".to_owned(), selected.to_json());
+            parameters.insert("dependencies".to_owned(), selection::dependencies(&listing, &body)?);
+        }
+        None => selection::require_nothing_else(&listing, &body)?,
     }
     let queue = options.boolean("queue", false)?;
     let id = SnapshotId::trusted(id.into_inner());

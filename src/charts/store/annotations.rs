@@ -266,6 +266,17 @@ fn annotation_of(row: &Row<'_>) -> rusqlite::Result<Annotation> {
     })
 }
 
+/// The annotation of a number, where the tenant has it.
+pub(super) fn annotation_by_id(
+    connection: &Connection,
+    tenant: &TenantName,
+    id: i64,
+) -> Result<Option<Annotation>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM annotations WHERE tenant_name = ? AND id = ?");
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_row(params![tenant.as_str(), id], annotation_of).optional()?)
+}
+
 /// Writes an annotation under the id, or the next free one.
 fn insert(
     tx: &Transaction<'_>,

@@ -50,11 +50,7 @@ impl MetricsStore {
     /// # Errors
     /// When there is such a file; when the database refuses.
     pub fn copy_blocking(&self, path: &Path) -> Result<(), StoreError> {
-        let StoreCut { connection } = self.cut_blocking()?;
-        connection.execute_batch("COMMIT; PRAGMA query_only = OFF")?;
-        // The path is text for SQLite; a folder that is no UTF-8 can't be named to it.
-        connection.execute("VACUUM INTO ?", [path.to_string_lossy()])?;
-        Ok(())
+        Ok(self.database.copy_blocking(path)?)
     }
 
     /// Puts exported metrics back: what is said of them, not their points. Doing it twice changes nothing more.

@@ -15,6 +15,7 @@ mod line_protocol;
 mod maintain;
 mod metrics;
 mod names;
+mod partial;
 mod point;
 mod read;
 mod schema;
@@ -121,7 +122,7 @@ impl MetricsStore {
 
     /// The length of the file, in bytes; what waits in its log is not counted.
     pub fn size_bytes(&self) -> u64 {
-        self.database.path().metadata().map_or(0, |metadata| metadata.len())
+        self.database.size_bytes()
     }
 
     /// Stores measurements in one transaction: all of them or, when it fails, none. They may be late, repeated and in

@@ -2,9 +2,11 @@
 
 mod charts;
 mod collect;
+mod entities;
 mod flows;
 mod index;
 mod rows;
+mod selected;
 mod stage;
 mod tables;
 
@@ -19,12 +21,14 @@ use crate::manager::{Generation, Manager, ManagerError, Pin, keep_fired, named_b
 use crate::model::Timestamp;
 use crate::records::{Direction, Identity};
 
+pub use entities::kinds;
 pub use flows::read_flow;
 pub use index::{
     Change, EntityChange, FieldChange, Index, IndexSink, KindSummary, Reading, Side, Way, carries_metrics,
     replay,
 };
 
+pub use selected::{Selected, Wish};
 pub use stage::require_known_tables;
 
 use super::{CollectOptions, Collected, EntrySink, EntrySource, SourceError};
@@ -125,7 +129,7 @@ impl Embedded {
             false => self.manager.generations().create_beside(&live),
         };
         let generation = generation.map_err(state)?;
-        match stage::fill(&self.manager, &generation, job, entries)
+        match stage::fill(&self.manager, &generation, job, entries, stage::Parts::ALL)
             .and_then(|filled| go_on(&live, &generation).map(|()| filled))
         {
             Ok(filled) => Ok(StagedGeneration {

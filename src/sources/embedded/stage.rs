@@ -28,11 +28,26 @@ pub(super) struct Filled {
 /// What is written in one transaction at the most, in envelopes.
 const ENVELOPES_PER_TRANSACTION: usize = 16;
 
+/// What is taken of an archive beside its entities.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts {
+    /// The archives of blueprints and plugins.
+    pub files: bool,
+    /// Measurements.
+    pub metrics: bool,
+}
+
+impl Parts {
+    /// Everything.
+    pub const ALL: Self = Self { files: true, metrics: true };
+}
+
 pub(super) fn fill(
     manager: &Manager,
     generation: &Generation,
     job: &Job,
     entries: &dyn EntrySource,
+    parts: Parts,
 ) -> Result<Filled, SourceError> {
     require_known_tables(entries)?;
     let mut stage = Stage {
@@ -40,6 +55,7 @@ pub(super) fn fill(
         generation,
         job,
         entries,
+        parts,
         keys: private_keys(entries)?,
         filled: Filled { counts: Counts::new(), notes: Vec::new(), flow_notes: Vec::new(), pins: Vec::new() },
     };
@@ -48,7 +64,9 @@ pub(super) fn fill(
     let filled = &mut stage.filled;
     super::flows::stage(generation, job, entries, &mut filled.counts, &mut filled.flow_notes)?;
     super::charts::stage(generation, job, entries, &mut filled.counts)?;
-    super::charts::stage_metrics(generation, job, entries, &mut filled.counts)?;
+    if parts.metrics {
+        super::charts::stage_metrics(generation, job, entries, &mut filled.counts)?;
+    }
     stage.secrets()?;
     stage.agent_credentials()?;
     stage.settle()?;
@@ -105,6 +123,7 @@ struct Stage<'a> {
     generation: &'a Generation,
     job: &'a Job,
     entries: &'a dyn EntrySource,
+    parts: Parts,
     keys: KeyMaterial,
     filled: Filled,
 }
@@ -251,24 +270,11 @@ impl Stage<'_> {
             self.leave_file_out(tenant, &id, row);
             return Ok(());
         }
-        let entries = self.entries;
-        let mut content: Box<dyn std::io::Read + '_> = match table.kind {
-            "plugins" => entries.stream(&format!("tenants/{tenant}/plugins/{id}.zip"))?,
-            _ => match entries.sealed_stream(&sealed_blueprint(tenant, &id))? {
-                Some(content) => content,
-                None => entries.stream(&format!("tenants/{tenant}/blueprints/{id}.tar.gz"))?,
-            },
-        };
-        let stored =
-            self.manager.blobs().put(&mut Polled::new(self.job, &mut content)).map_err(|error| {
-                if self.job.is_cancelled() { SourceError::Cancelled } else { error.into() }
-            })?;
-        if stored.pin.blob().as_str() != expected {
-            return Err(SourceError::Refused(format!(
-                "the archive of `{id}` of tenant `{tenant}` is not the one that its record names"
-            )));
+        if !self.parts.files {
+            return Ok(());
         }
-        self.filled.pins.push(stored.pin);
+        let pin = bring_file(self.manager, self.job, self.entries, table.kind, tenant, &id, &expected)?;
+        self.filled.pins.push(pin);
         Ok(())
     }
 
@@ -448,6 +454,35 @@ fn add_missing_sites(tx: &Transaction<'_>) -> Result<(), SourceError> {
         [],
     )?;
     Ok(())
+}
+
+/// Brings the archive of a blueprint or plugin to the manager's files. `expected` is the name that its row has for it.
+pub(super) fn bring_file(
+    manager: &Manager,
+    job: &Job,
+    entries: &dyn EntrySource,
+    kind: &str,
+    tenant: &str,
+    id: &str,
+    expected: &str,
+) -> Result<Pin, SourceError> {
+    let mut content: Box<dyn std::io::Read + '_> = match kind {
+        "plugins" => entries.stream(&format!("tenants/{tenant}/plugins/{id}.zip"))?,
+        _ => match entries.sealed_stream(&sealed_blueprint(tenant, id))? {
+            Some(content) => content,
+            None => entries.stream(&format!("tenants/{tenant}/blueprints/{id}.tar.gz"))?,
+        },
+    };
+    let stored = manager
+        .blobs()
+        .put(&mut Polled::new(job, &mut content))
+        .map_err(|error| if job.is_cancelled() { SourceError::Cancelled } else { error.into() })?;
+    if stored.pin.blob().as_str() != expected {
+        return Err(SourceError::Refused(format!(
+            "the archive of `{id}` of tenant `{tenant}` is not the one that its record names"
+        )));
+    }
+    Ok(stored.pin)
 }
 
 pub(super) fn insert(

@@ -8,6 +8,7 @@ mod clients;
 mod command_line;
 mod databases;
 mod deployments;
+mod dump;
 mod entries;
 mod environment;
 mod file_server;
@@ -32,6 +33,7 @@ pub use clients::{
 pub use command_line::{document, fails, lifeboat, lifeboat_at, run, stderr, stdout};
 pub use databases::{Influx, VictoriaMetrics};
 pub use deployments::{FERRY, deploy, upload_text};
+pub use dump::{changes, dump};
 pub use entries::{Entry, assert_hidden, entries};
 pub use environment::from_environment;
 pub use file_server::FileServer;

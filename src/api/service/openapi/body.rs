@@ -122,6 +122,31 @@ pub(super) fn choice(name: &'static str, values: &[&str], about: &'static str) -
     field(name, json!({ "type": "string", "enum": values }), about)
 }
 
+/// The entities of a manager or archive that are meant.
+pub(super) fn selection(about: &'static str) -> Field {
+    let texts = |about: &str| {
+        json!({
+            "anyOf": [
+                { "type": "string" },
+                { "type": "array", "items": { "type": "string" } },
+                { "type": "null" },
+            ],
+            "description": about,
+        })
+    };
+    let schema = json!({
+        "type": ["object", "null"],
+        "properties": {
+            "kinds": texts("The kinds, as the archive calls them; all of them where it is absent."),
+            "tenants": texts("The tenants of the archive; all of them where it is absent."),
+            "ids": texts("Ids, or full names `kind/tenant/id`; `*` at the end stands for any."),
+        },
+        "additionalProperties": false,
+        "example": { "kinds": ["deployments"], "tenants": ["north"], "ids": ["shop*"] },
+    });
+    field("select", schema, about)
+}
+
 impl Field {
     /// Says that it has to be there; then it can't be null either.
     pub fn required(mut self) -> Self {

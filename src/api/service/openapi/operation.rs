@@ -13,7 +13,7 @@ use crate::maintenance::{Effect, effect};
 use crate::model::Permission;
 
 pub(super) use super::body::{
-    Body, Field, Form, bracketed, choice, field, flag, labels, list, object, object_schema, text,
+    Body, Field, Form, bracketed, choice, field, flag, labels, list, object, object_schema, selection, text,
 };
 
 /// The method of a call.

@@ -10,12 +10,12 @@ mod stage;
 use super::rows::{Kind, RowTable};
 
 pub(super) use collect::{collect, collect_metrics};
-pub(super) use stage::{keep_numbers, stage, stage_metrics};
+pub(super) use stage::{BATCH, MAX_LINE_BYTES, Said, keep_numbers, named, stage, stage_metrics};
 
 /// The folder of spaces and charts.
 const CHARTS: &str = "charts";
 /// The folder of measurements.
-const METRICS: &str = "metrics";
+pub(super) const METRICS: &str = "metrics";
 
 /// The tables of spaces and charts, in an order in which they can be inserted.
 pub(super) const CHART_TABLES: &[RowTable] = &[
@@ -53,7 +53,7 @@ pub(super) fn has_metrics(names: &[&str]) -> bool {
 }
 
 /// The tenant of a file of line protocol.
-fn points_tenant(name: &str) -> Option<&str> {
+pub(super) fn points_tenant(name: &str) -> Option<&str> {
     let (tenant, file) = name.strip_prefix("metrics/")?.split_once('/')?;
     (!file.contains('/') && file.ends_with(".txt")).then_some(tenant)
 }

@@ -20,15 +20,16 @@ use super::{CHART_TABLES, CHARTS, METRICS, points_tenant};
 /// Numbers below this one belong to what the service ships.
 const FIRST_NUMBER: i64 = 1000;
 /// How many measurements are written in one transaction.
-const BATCH: usize = 10_000;
+pub(in super::super) const BATCH: usize = 10_000;
 /// A longer line can't be one that a create wrote.
-const MAX_LINE_BYTES: u64 = 256 << 10;
+pub(in super::super) const MAX_LINE_BYTES: u64 = 256 << 10;
 
 fn wrong(entry: &str, reason: impl Into<String>) -> SourceError {
     SourceError::Entry { entry: entry.to_owned(), reason: reason.into() }
 }
 
-fn named<'a>(
+/// The entries of which `tenant_of` knows the tenant, in their order.
+pub(in super::super) fn named<'a>(
     entries: &'a dyn EntrySource,
     tenant_of: impl Fn(&'a str) -> Option<&'a str>,
 ) -> Vec<(&'a str, TenantName)> {
@@ -112,9 +113,10 @@ pub(in super::super) fn keep_numbers(live: &Generation, staged: &Generation) -> 
     Ok(staged.metrics.reserve_annotations_blocking(last)?)
 }
 
+/// An envelope of the folder of measurements.
 #[derive(Deserialize)]
 #[serde(tag = "type", content = "items", rename_all = "snake_case")]
-enum Said {
+pub(in super::super) enum Said {
     Metrics(Vec<Metric>),
     Annotations(Vec<Annotation>),
 }

@@ -8,7 +8,7 @@ use crate::records::SNAPSHOTS;
 
 use super::super::examples::{execution, snapshot, uploaded_snapshot};
 use super::super::operation::Method::{Delete, Get, Head, Patch, Post, Put};
-use super::super::operation::{Operation, call, choice, field, flag, text};
+use super::super::operation::{Operation, call, choice, field, flag, selection, text};
 use super::Group;
 
 const NOT_FOUND: &str = "Requested `Snapshot` with ID `nightly` was not found";
@@ -175,13 +175,30 @@ fn restore() -> Operation {
         .about(
             "Records an execution and returns at once. All or nothing: the manager has the old state or the new one. \
              What keeps the restore from happening (a manager that is not clean, a damaged archive, a missing key) \
-             fails the execution before anything is touched. `POST /service/rollback` undoes it.",
+             fails the execution before anything is touched. `POST /service/rollback` undoes it. With `select` only \
+             the entities that it means are brought back, in a manager that may hold anything; everything else stays \
+             as it is. The query may say the same by `kind`, `tenant`, `id` and `dependencies`.",
         )
         .needs(Permission::system("snapshot_restore"))
         .of(ID, "nightly")
         .takes(
             vec![
-                flag("force", false, "Whether a manager that holds something may be overwritten."),
+                flag(
+                    "force",
+                    false,
+                    "Whether a manager that holds something may be overwritten; with `select`, whether selected \
+                     entities that exist and differ are replaced.",
+                ),
+                selection(
+                    "The entities that are brought back; all of them without it. What is said of kinds, tenants and ids \
+                     narrows each other.",
+                ),
+                choice(
+                    "dependencies",
+                    &["refuse", "include"],
+                    "What is to be done about what selected entities need and the manager lacks: the restore fails and \
+                     names it (the default), or takes it along and reports it. Goes with `select`.",
+                ),
                 flag("recreate_deployments_envs", true, "Whether the environments of deployments are made again."),
                 flag(
                     "skip_sealed",
@@ -203,6 +220,11 @@ fn restore() -> Operation {
             json!({ "force": true }),
         )
         .finds(NOT_FOUND)
+        .fails(
+            ErrorCode::BadParameters,
+            "An option or the selection can't be read, or names a kind that there is not.",
+            "`towers` is no kind of entity: use one of tenants, plugins, secrets, blueprints, deployments",
+        )
         .fails(ErrorCode::SnapshotAction, "It has no archive.", "Failed snapshot cannot be restored")
         .fails(
             ErrorCode::ExistingRunningExecution,

@@ -1,0 +1,56 @@
+//! The entities that a request means: `select` in the body, or `kind`, `tenant` and `id` in the query.
+
+use serde_json::Value;
+
+use crate::model::{Selection, SelectionError};
+use crate::snapshots::selectable_kinds;
+
+use super::{ApiError, JsonBody, Listing};
+
+/// Reads what a request selects; none where it selects nothing, which means everything.
+///
+/// # Errors
+/// 400 for what can't be selected.
+pub fn read(listing: &Listing, body: &JsonBody) -> Result<Option<Selection>, ApiError> {
+    let known = selectable_kinds();
+    match body.0.get("select") {
+        None | Some(Value::Null) => Ok(Selection::from_query(listing.parameters(), &known)?),
+        Some(select) => Ok(Some(Selection::from_json(select, &known)?)),
+    }
+}
+
+/// Refuses what only goes with a selection, where there is none.
+///
+/// # Errors
+/// 400 for `dependencies`.
+pub fn require_nothing_else(listing: &Listing, body: &JsonBody) -> Result<(), ApiError> {
+    let is_said = listing.get("dependencies").is_some() || body.optional_text("dependencies")?.is_some();
+    match is_said {
+        true => {
+            Err(ApiError::bad_parameters("`dependencies` goes with `select`: say which entities are meant"))
+        }
+        false => Ok(()),
+    }
+}
+
+/// What is to be done about what the selection needs: `refuse` or `include`.
+///
+/// # Errors
+/// 400 for any other word.
+pub fn dependencies(listing: &Listing, body: &JsonBody) -> Result<Value, ApiError> {
+    let word =
+        body.optional_text("dependencies")?.or_else(|| listing.get("dependencies")).unwrap_or("refuse");
+    match word {
+        "refuse" | "include" => Ok(Value::from(word)),
+        other => Err(ApiError::bad_parameters(format!(
+            "dependencies must be <refuse/include>, got {}",
+            other.escape_debug()
+        ))),
+    }
+}
+
+impl From<SelectionError> for ApiError {
+    fn from(error: SelectionError) -> Self {
+        Self::bad_parameters(error.to_string())
+    }
+}
