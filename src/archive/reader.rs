@@ -191,6 +191,11 @@ impl Archive {
         self.by_name.contains_key(name) || self.by_name.contains_key(&part_name(name, 0))
     }
 
+    /// The hash that the manifest lists for a content which is one entry.
+    pub fn sha256_of(&self, name: &str) -> Option<Digest> {
+        self.by_name.get(name).and_then(|index| self.entries[*index].sha256)
+    }
+
     /// Streams a content; joins the parts of one that was cut.
     pub fn read(&self, name: &str) -> Result<EntryReader<'_>, ArchiveError> {
         let whole = self.by_name.get(name).copied();

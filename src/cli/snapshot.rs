@@ -83,6 +83,24 @@ pub enum SnapshotCommand {
     #[command(after_help = "Archives of before a rotation need the old key until they are resealed.\n\n\
                       Example: lifeboat snapshot reseal nightly --wait")]
     Reseal(ResealArgs),
+    /// Read every byte of a snapshot's archive, and have its record say whether it is good
+    Verify {
+        /// The snapshot
+        #[arg(value_parser = parse_name)]
+        id: String,
+        /// Follow it to its end; the exit code says how it ended
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Keep a snapshot from being deleted
+    Protect {
+        /// The snapshot
+        #[arg(value_parser = parse_name)]
+        id: String,
+        /// Let it be deleted again
+        #[arg(long)]
+        off: bool,
+    },
     /// Delete a snapshot and its archive
     Delete {
         /// The snapshot
@@ -250,6 +268,17 @@ pub fn run(args: SnapshotArgs) -> Result<(), CliError> {
         SnapshotCommand::Plan(plan_args) => compare::plan(&service, &output, plan_args),
         SnapshotCommand::Diff(diff_args) => compare::diff(&service, &output, diff_args),
         SnapshotCommand::Reseal(reseal_args) => reseal(&service, &output, reseal_args),
+        SnapshotCommand::Verify { id, wait } => verify(&service, &output, &id, wait),
+        SnapshotCommand::Protect { id, off } => {
+            let doing = format!("{} snapshot `{id}`", if off { "unprotect" } else { "protect" });
+            let call = Call::new(Method::POST, doing, &["snapshots", &id, "protect"]);
+            let snapshot = service.call(call.body(json!({ "protected": !off })))?;
+            output.show(&snapshot, |_| match off {
+                true => format!("snapshot `{id}` may be deleted"),
+                false => format!("snapshot `{id}` is protected from being deleted"),
+            });
+            Ok(())
+        }
         SnapshotCommand::Delete { id } => {
             let call = Call::new(Method::DELETE, format!("delete snapshot `{id}`"), &["snapshots", &id]);
             let snapshot = service.call(call)?;
@@ -351,6 +380,18 @@ fn reseal(service: &Service, output: &Output, args: ResealArgs) -> Result<(), Cl
         success: &format!("the archive of snapshot `{id}` is sealed anew"),
     };
     finish(service, output, &execution, args.wait, &words)
+}
+
+fn verify(service: &Service, output: &Output, id: &str, wait: bool) -> Result<(), CliError> {
+    let doing = format!("verify snapshot `{id}`");
+    let call = Call::new(Method::POST, &doing, &["snapshots", id, "verify"]).body(json!({}));
+    let execution = service.call(call)?;
+    let words = Words {
+        doing: &doing,
+        label: &format!("verifying `{id}`"),
+        success: &format!("snapshot `{id}` is good"),
+    };
+    finish(service, output, &execution, wait, &words)
 }
 
 fn list(service: &Service, output: &Output, args: ListArgs) -> Result<(), CliError> {

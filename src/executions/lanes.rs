@@ -1,9 +1,11 @@
 //! Who may run beside whom: the one place where it is decided.
 //!
 //! A restore and a rollback run alone. Creates, captures and restores of one flow run beside each other and beside
-//! everything but those, and so do the drawing of charts and comparisons, a few at a time. Creates that pause flows run one after the
-//! other, so that none starts what the other has stopped. Executions of one deployment run one after the other, and so
+//! everything but those, and so do the drawing of charts and comparisons, a few at a time. Creates that pause flows run
+//! one after the other, so that none starts what the other has stopped. Executions of one deployment run one after the other, and so
 //! do those of one snapshot where one of them replaces its archive.
+//! Verifies run beside everything else, a few at a time: they read archives and no state, and stand still while a
+//! restore or rollback runs.
 
 use crate::model::{Execution, ExecutionStatus, Workflow};
 
@@ -13,6 +15,8 @@ const DEPLOYMENT_EXECUTIONS: usize = 20;
 const RENDERS: usize = 2;
 /// How many states are compared beside each other at the most.
 const COMPARISONS: usize = 2;
+/// How many archives are verified beside each other at the most.
+const VERIFIES: usize = 2;
 
 /// What may start at all: maintenance keeps executions from starting, whatever else runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +40,12 @@ pub fn is_taken_in(candidate: &Execution, intake: Intake) -> bool {
 
 /// Whether `candidate` may start now, beside those that run and before those that wait and are older.
 pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &[Execution]) -> bool {
+    if candidate.workflow == Workflow::VerifySnapshot {
+        return running.iter().filter(|execution| is_verify(execution)).count() < VERIFIES
+            && !running.iter().any(|other| replaces_archive(candidate, other));
+    }
     if candidate.workflow.is_exclusive() {
-        return running.is_empty();
+        return running.iter().all(is_verify);
     }
     let meets_exclusive =
         running.iter().chain(waiting_before).any(|execution| execution.workflow.is_exclusive());
@@ -52,7 +60,7 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
         Workflow::CreateSnapshot => {
             let meets_pause =
                 pauses_flows(candidate) && running.iter().chain(waiting_before).any(pauses_flows);
-            !meets_pause && (candidate.status != ExecutionStatus::Queued || running.is_empty())
+            !meets_pause && (candidate.status != ExecutionStatus::Queued || running.iter().all(is_verify))
         }
         Workflow::ResealSnapshot | Workflow::RestoreFlow | Workflow::CaptureFlow => true,
         Workflow::RenderChart => {
@@ -62,7 +70,7 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
         Workflow::PlanSnapshot | Workflow::DiffSnapshot => {
             running.iter().filter(|execution| is_comparison(&execution.workflow)).count() < COMPARISONS
         }
-        Workflow::RestoreSnapshot | Workflow::Rollback => running.is_empty(),
+        Workflow::VerifySnapshot | Workflow::RestoreSnapshot | Workflow::Rollback => true,
         Workflow::UploadBlueprint
         | Workflow::CreateDeploymentEnvironment
         | Workflow::DeleteDeploymentEnvironment
@@ -76,6 +84,10 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
 
 fn is_comparison(workflow: &Workflow) -> bool {
     matches!(workflow, Workflow::PlanSnapshot | Workflow::DiffSnapshot)
+}
+
+fn is_verify(execution: &Execution) -> bool {
+    execution.workflow == Workflow::VerifySnapshot
 }
 
 fn pauses_flows(execution: &Execution) -> bool {
@@ -101,8 +113,12 @@ pub fn conflicts<'a>(workflow: &Workflow, queue: bool, open: &'a [Execution]) ->
     open.iter()
         .filter(|other| match workflow {
             // Who asks for the queue wants to wait for whatever is active, not only for what forbids the start.
-            // Pictures and comparisons count as nothing active: who has to wait for them does so by itself.
-            _ if other.workflow == Workflow::RenderChart || is_comparison(&other.workflow) => false,
+            // Pictures, comparisons and verifies count as nothing active: who has to wait for them does so by itself.
+            _ if matches!(other.workflow, Workflow::RenderChart | Workflow::VerifySnapshot)
+                || is_comparison(&other.workflow) =>
+            {
+                false
+            }
             Workflow::CreateSnapshot if queue => other.status.is_active(),
             Workflow::CreateSnapshot
             | Workflow::ResealSnapshot
@@ -116,6 +132,7 @@ pub fn conflicts<'a>(workflow: &Workflow, queue: bool, open: &'a [Execution]) ->
             | Workflow::RenderChart
             | Workflow::PlanSnapshot
             | Workflow::DiffSnapshot
+            | Workflow::VerifySnapshot
             | Workflow::CreateDeploymentEnvironment
             | Workflow::DeleteDeploymentEnvironment
             | Workflow::Deployment(_) => false,
@@ -189,6 +206,11 @@ mod tests {
             ("restore_snapshot", "plan_snapshot", false),
             ("diff_snapshot", "install", true),
             ("restore_flow", "rollback", false),
+            ("verify_snapshot", "restore_snapshot", true),
+            ("restore_snapshot", "verify_snapshot", true),
+            ("rollback", "verify_snapshot", true),
+            ("create_snapshot", "verify_snapshot", true),
+            ("install", "verify_snapshot", true),
         ];
         for (candidate, other, expected) in cases {
             let candidate_row = execution(candidate, None, Pending);
@@ -253,6 +275,19 @@ mod tests {
         let restore = execution("restore_snapshot", None, ExecutionStatus::Queued);
         let create = execution("create_snapshot", None, ExecutionStatus::Pending);
         assert!(!may_start(&create, &[], &[restore]));
+    }
+
+    #[test]
+    fn verifies_are_few_and_keep_nobody_waiting() {
+        let verify = execution("verify_snapshot", None, ExecutionStatus::Pending);
+        let one = running("verify_snapshot", None);
+        assert!(may_start(&verify, std::slice::from_ref(&one), &[]));
+        assert!(!may_start(&verify, &[one.clone(), running("verify_snapshot", None)], &[]));
+        let restore = execution("restore_snapshot", None, ExecutionStatus::Queued);
+        assert!(may_start(&verify, &[], std::slice::from_ref(&restore)));
+        for workflow in [Workflow::RestoreSnapshot, Workflow::Rollback, Workflow::CreateSnapshot] {
+            assert!(conflicts(&workflow, true, std::slice::from_ref(&one)).is_empty());
+        }
     }
 
     #[test]

@@ -128,6 +128,8 @@ pub enum Workflow {
     CreateSnapshot,
     /// Restores one.
     RestoreSnapshot,
+    /// Reads a stored archive and says whether it is good.
+    VerifySnapshot,
     /// Undoes the last restore.
     Rollback,
     /// Seals a snapshot's archive for other keys.
@@ -158,6 +160,7 @@ impl Workflow {
         match self {
             Self::CreateSnapshot => "create_snapshot",
             Self::RestoreSnapshot => "restore_snapshot",
+            Self::VerifySnapshot => "verify_snapshot",
             Self::Rollback => "rollback",
             Self::ResealSnapshot => "reseal_snapshot",
             Self::RestoreFlow => "restore_flow",
@@ -179,6 +182,7 @@ impl Workflow {
             (
                 Self::CreateSnapshot
                 | Self::RestoreSnapshot
+                | Self::VerifySnapshot
                 | Self::Rollback
                 | Self::ResealSnapshot
                 | Self::RestoreFlow
@@ -197,6 +201,7 @@ impl Workflow {
         match text {
             "create_snapshot" => Self::CreateSnapshot,
             "restore_snapshot" => Self::RestoreSnapshot,
+            "verify_snapshot" => Self::VerifySnapshot,
             "rollback" => Self::Rollback,
             "reseal_snapshot" => Self::ResealSnapshot,
             "restore_flow" => Self::RestoreFlow,
@@ -223,6 +228,7 @@ impl Workflow {
             self,
             Self::CreateSnapshot
                 | Self::RestoreSnapshot
+                | Self::VerifySnapshot
                 | Self::Rollback
                 | Self::ResealSnapshot
                 | Self::RestoreFlow
@@ -317,6 +323,7 @@ mod tests {
         for name in [
             "create_snapshot",
             "restore_snapshot",
+            "verify_snapshot",
             "rollback",
             "reseal_snapshot",
             "restore_flow",

@@ -17,5 +17,5 @@ pub use execution::{CancelMode, Execution, ExecutionStatus, Workflow};
 pub use ids::{BlobId, EntityId, ExecutionId, IdError, SnapshotId, TenantName, UserName};
 pub use permissions::{Grants, PERMISSIONS};
 pub use selection::{EntityName, IdPattern, Matcher, Selection, SelectionError};
-pub use snapshot::{Snapshot, SnapshotOrigin, SnapshotStatus};
+pub use snapshot::{Protection, Snapshot, SnapshotOrigin, SnapshotStatus};
 pub use timestamp::Timestamp;

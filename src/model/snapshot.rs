@@ -73,6 +73,15 @@ impl SnapshotOrigin {
     }
 }
 
+/// Who protects a snapshot from being deleted, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protection {
+    /// Who asked for it.
+    pub by: UserName,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// A manager snapshot's record.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -96,4 +105,6 @@ pub struct Snapshot {
     pub size_bytes: Option<u64>,
     /// The archive's SHA-256 in hex, once there is one.
     pub sha256: Option<String>,
+    /// Who protects it from being deleted, if anybody does.
+    pub protection: Option<Protection>,
 }

@@ -166,6 +166,11 @@ ALTER TABLE snapshots ADD COLUMN spare_file TEXT;
 ALTER TABLE snapshots ADD COLUMN resealed_by TEXT;
 ";
 
+const V6: &str = "
+ALTER TABLE snapshots ADD COLUMN protected_by TEXT;
+ALTER TABLE snapshots ADD COLUMN protected_at TEXT;
+";
+
 /// The migrations of records.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
@@ -175,6 +180,7 @@ pub fn migrations() -> Runner {
         ("V3__chart_snapshots", V3),
         ("V4__access", V4),
         ("V5__reseal", V5),
+        ("V6__protection", V6),
     ];
     Runner::new(
         &migrations.map(|(name, sql)| {

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::database::{Collection, Column, ColumnKind};
 use crate::model::{
-    ExecutionId, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus, TenantName, Timestamp, UserName,
+    ExecutionId, Protection, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus, TenantName, Timestamp,
+    UserName,
 };
 
 use super::{Records, RecordsError};
@@ -52,7 +53,8 @@ pub struct ArchiveFacts {
 }
 
 const SNAPSHOT: &str =
-    "tenant_name, id, created_at, created_by, status, error, execution_id, archive_file, size_bytes, sha256";
+    "tenant_name, id, created_at, created_by, status, error, execution_id, archive_file, size_bytes, sha256,
+     protected, protected_by, protected_at";
 
 impl Records {
     /// Writes the record of a snapshot that is being made; answers false where the tenant has one of this id.
@@ -183,6 +185,66 @@ impl Records {
         Ok(updated == 1)
     }
 
+    /// Writes what a verify found: when every byte was good, or what is wrong. Only for the archive that was read: an id
+    /// may be another snapshot's by now.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn set_snapshot_verified(
+        connection: &Connection,
+        tenant: &TenantName,
+        id: &SnapshotId,
+        archive_file: Uuid,
+        verified_at: Option<Timestamp>,
+        error: &str,
+    ) -> Result<(), RecordsError> {
+        connection.execute(
+            "UPDATE snapshots SET verified_at = ?4, error = ?5
+             WHERE tenant_name = ?1 AND id = ?2 AND archive_file = ?3 AND status IN ('created', 'uploaded')",
+            params![
+                tenant.as_str(),
+                id.as_str(),
+                archive_file.to_string(),
+                verified_at.map(|moment| moment.to_string()),
+                error
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Protects a snapshot from being deleted, or no longer.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn set_snapshot_protection(
+        connection: &Connection,
+        tenant: &TenantName,
+        id: &SnapshotId,
+        protection: Option<&Protection>,
+    ) -> Result<(), RecordsError> {
+        connection.execute(
+            "UPDATE snapshots SET protected = ?3, protected_by = ?4, protected_at = ?5 WHERE tenant_name = ?1 AND id = ?2",
+            params![
+                tenant.as_str(),
+                id.as_str(),
+                protection.is_some(),
+                protection.map(|protection| protection.by.as_str()),
+                protection.map(|protection| protection.at.to_string()),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Whether a restore or rollback is active.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn is_restoring(connection: &Connection) -> Result<bool, RecordsError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM executions WHERE ended_at IS NULL
+             AND workflow_id IN ('restore_snapshot', 'rollback') AND status NOT IN ('queued', 'scheduled'))";
+        Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+
     /// Removes a snapshot's record; answers false where there is none.
     ///
     /// # Errors
@@ -233,6 +295,18 @@ fn parse_status(text: String) -> Result<SnapshotStatus, RecordsError> {
     SnapshotStatus::parse(&text).ok_or(RecordsError::Unknown { what: "a snapshot's status", value: text })
 }
 
+fn protection_from_row(row: &Row<'_>) -> Result<Option<Protection>, RecordsError> {
+    if !row.get::<_, bool>(10)? {
+        return Ok(None);
+    }
+    let at: Option<String> = row.get(12)?;
+    let at = at.unwrap_or_default();
+    Ok(Some(Protection {
+        by: UserName::trusted(row.get::<_, Option<String>>(11)?.unwrap_or_default()),
+        at: Timestamp::parse(&at).ok_or(RecordsError::Unknown { what: "a time", value: at })?,
+    }))
+}
+
 fn snapshot_from_row(row: &Row<'_>) -> Result<Snapshot, RecordsError> {
     let created_at: String = row.get(2)?;
     let execution: Option<String> = row.get(6)?;
@@ -248,5 +322,6 @@ fn snapshot_from_row(row: &Row<'_>) -> Result<Snapshot, RecordsError> {
         archive_file: parse_file(&row.get::<_, String>(7)?)?,
         size_bytes: row.get::<_, Option<i64>>(8)?.and_then(|size| u64::try_from(size).ok()),
         sha256: row.get(9)?,
+        protection: protection_from_row(row)?,
     })
 }

@@ -4,6 +4,7 @@
 
 mod compare;
 mod diff;
+mod keeping;
 mod keys;
 mod plan;
 mod upload;
@@ -312,6 +313,12 @@ impl Snapshots {
                         "Cannot delete snapshot `{wanted}` which has an active `{workflow}` execution"
                     )));
                 }
+                if let Some(protection) = &snapshot.protection {
+                    return Err(SnapshotError::Action(format!(
+                        "Cannot delete snapshot `{wanted}`: `{}` protects it since {}; take the protection away first (`lifeboat snapshot protect {wanted} --off`)",
+                        protection.by, protection.at
+                    )));
+                }
                 if snapshot.status == SnapshotStatus::Uploading {
                     return Err(SnapshotError::Action(format!(
                         "Cannot delete snapshot `{wanted}` while it is being uploaded"
@@ -372,18 +379,7 @@ impl Snapshots {
     /// # Errors
     /// The records' own.
     pub async fn is_restoring(&self) -> Result<bool, SnapshotError> {
-        Ok(self
-            .records
-            .read(|connection| {
-                let count: i64 = connection.query_row(
-                    "SELECT count(*) FROM executions WHERE ended_at IS NULL
-                     AND workflow_id IN ('restore_snapshot', 'rollback') AND status NOT IN ('queued', 'scheduled')",
-                    [],
-                    |row| row.get(0),
-                )?;
-                Ok::<_, RecordsError>(count > 0)
-            })
-            .await?)
+        Ok(self.records.read(Records::is_restoring).await?)
     }
 
     fn execution(
@@ -417,6 +413,7 @@ impl Snapshots {
             archive_file: Uuid::now_v7(),
             size_bytes: None,
             sha256: None,
+            protection: None,
         }
     }
 }

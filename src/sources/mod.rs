@@ -127,6 +127,9 @@ pub trait EntrySource {
     /// What the archive side says.
     fn bytes(&self, name: &str) -> Result<Vec<u8>, SourceError>;
 
+    /// The SHA-256 in hex that is listed for a content which is one entry; none where it is in parts, or not there.
+    fn sha256(&self, name: &str) -> Option<String>;
+
     /// A content as a stream.
     ///
     /// # Errors

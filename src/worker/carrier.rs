@@ -148,6 +148,10 @@ impl EntrySource for ArchiveSource<'_> {
         self.archive.read_bytes(name, crate::archive::Limits::default().json_bytes).map_err(carrier)
     }
 
+    fn sha256(&self, name: &str) -> Option<String> {
+        self.archive.sha256_of(name).map(|digest| digest.to_string())
+    }
+
     fn stream(&self, name: &str) -> Result<Box<dyn Read + '_>, SourceError> {
         self.read(name)
     }

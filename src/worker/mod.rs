@@ -13,6 +13,7 @@ mod reseal;
 mod restore;
 mod sealed;
 mod selective;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -88,6 +89,7 @@ impl Worker for SnapshotWorker {
             Workflow::RestoreSnapshot => self.restore(job),
             Workflow::Rollback => self.rollback(job),
             Workflow::ResealSnapshot => self.reseal(job),
+            Workflow::VerifySnapshot => self.verify(job),
             Workflow::RestoreFlow => self.restore_flow(job),
             Workflow::PlanSnapshot => self.plan_snapshot(job),
             Workflow::DiffSnapshot => self.diff_snapshot(job),
@@ -130,6 +132,7 @@ impl Worker for SnapshotWorker {
             Workflow::RestoreSnapshot
             | Workflow::Rollback
             | Workflow::ResealSnapshot
+            | Workflow::VerifySnapshot
             | Workflow::RestoreFlow
             | Workflow::PlanSnapshot
             | Workflow::DiffSnapshot

@@ -57,6 +57,7 @@ mod schedules;
 mod selective;
 mod state_carried;
 mod structure;
+mod verified;
 mod wire_auth;
 mod wire_errors;
 mod wire_executions;

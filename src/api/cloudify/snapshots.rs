@@ -19,12 +19,17 @@ const UPDATE: Permission = Permission::system("snapshot_status_update");
 const RESTORE: Permission = Permission::system("snapshot_restore");
 const DOWNLOAD: Permission = Permission::system("snapshot_download");
 const UPLOAD: Permission = Permission::system("snapshot_upload");
+/// Ours: both change a snapshot's record only.
+const VERIFY: Permission = Permission::system("snapshot_verify");
+const PROTECT: Permission = Permission::system("snapshot_protect");
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/snapshots").route(web::get().to(list)))
         .service(web::resource("/snapshot-status").route(web::get().to(status)))
         .service(web::resource("/snapshots/{id}/restore").route(web::post().to(restore)))
+        .service(web::resource("/snapshots/{id}/verify").route(web::post().to(verify)))
+        .service(web::resource("/snapshots/{id}/protect").route(web::post().to(protect)))
         .service(
             web::resource("/snapshots/{id}/archive")
                 .route(web::get().to(download))
@@ -173,6 +178,29 @@ async fn restore(
     let id = SnapshotId::trusted(id.into_inner());
     let execution = service.snapshots.restore(caller, id, parameters, queue).await?;
     Ok(HttpResponse::Ok().json(service.execution_view(execution.id).await?))
+}
+
+/// Verify a snapshot.
+///
+/// Records an execution that reads every byte of the archive, and returns at once.
+async fn verify(service: web::Data<Service>, auth: Auth, id: Id) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(VERIFY)?;
+    let execution = service.snapshots.verify(caller, SnapshotId::trusted(id.into_inner())).await?;
+    Ok(HttpResponse::Ok().json(service.execution_view(execution.id).await?))
+}
+
+/// Protect a snapshot from being deleted, or no longer.
+async fn protect(
+    service: web::Data<Service>,
+    auth: Auth,
+    id: Id,
+    listing: Listing,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(PROTECT)?;
+    let protected = Options { listing: &listing, body: &body }.boolean("protected", true)?;
+    let id = SnapshotId::trusted(id.into_inner());
+    Ok(HttpResponse::Ok().json(service.snapshots.protect(caller, &id, protected).await?))
 }
 
 /// Download a snapshot's archive.

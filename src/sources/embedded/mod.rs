@@ -5,6 +5,7 @@ mod collect;
 mod entities;
 mod flows;
 mod index;
+mod judge;
 mod rows;
 mod selected;
 mod stage;
@@ -28,6 +29,7 @@ pub use index::{
     replay,
 };
 
+pub use judge::judge;
 pub use selected::{Selected, Wish};
 pub use stage::require_known_tables;
 

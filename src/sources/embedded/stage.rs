@@ -543,12 +543,12 @@ fn sql_value(field: &Field, value: Value) -> Result<SqlValue, String> {
 }
 
 /// The tenant whose folder entry this is.
-fn tenant_folder(name: &str) -> Option<&str> {
+pub(super) fn tenant_folder(name: &str) -> Option<&str> {
     name.strip_prefix("tenants/")?.strip_suffix('/').filter(|tenant| !tenant.contains('/'))
 }
 
 /// The tenant whose envelope of entities this is.
-fn tenant_envelope(name: &str) -> Option<&str> {
+pub(super) fn tenant_envelope(name: &str) -> Option<&str> {
     let (tenant, file) = name.strip_prefix("tenants/")?.split_once('/')?;
     (!file.contains('/') && file.ends_with(".json")).then_some(tenant)
 }

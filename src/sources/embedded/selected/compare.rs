@@ -17,12 +17,15 @@ use super::super::state;
 /// How many entities are compared in one go.
 const BATCH: usize = 500;
 
-/// The columns of values that are sealed at rest: table, column, the word for the value in the vault.
-const SEALED: [(&str, &str, fn() -> &'static str); 3] = [
-    ("secrets", "sealed_value", || "secret"),
-    ("agents", "sealed_rabbitmq_password", || agent_value("rabbitmq_password")),
-    ("agents", "sealed_key_file", || agent_value("key_file")),
-];
+/// The vault's word for the values of a column that is sealed at rest; none for any other column.
+fn sealed_word(table: &str, column: &str) -> Option<&'static str> {
+    match (table, column) {
+        ("secrets", "sealed_value") => Some("secret"),
+        ("agents", "sealed_rabbitmq_password") => Some(agent_value("rabbitmq_password")),
+        ("agents", "sealed_key_file") => Some(agent_value("key_file")),
+        _ => None,
+    }
+}
 
 /// The columns of a table.
 pub(super) fn columns(connection: &Connection, table: &str) -> Result<Vec<String>, SourceError> {
@@ -144,11 +147,10 @@ fn is_same_row(
         if one == other {
             continue;
         }
-        let sealed = SEALED.iter().find(|(table, sealed, _)| *table == kind && sealed == column);
-        let is_same = match (sealed, one, other) {
-            (Some((_, _, word)), ValueRef::Blob(one), ValueRef::Blob(other)) => {
+        let is_same = match (sealed_word(kind, column), one, other) {
+            (Some(word), ValueRef::Blob(one), ValueRef::Blob(other)) => {
                 // Twice the same value is sealed to other bytes.
-                let place = Place { kind: word(), tenant: &name.tenant, key: &name.id };
+                let place = Place { kind: word, tenant: &name.tenant, key: &name.id };
                 vault.open(place, one).map_err(state)? == vault.open(place, other).map_err(state)?
             }
             (_, ValueRef::Text(one), ValueRef::Text(other)) => is_same_json(one, other),

@@ -136,12 +136,15 @@ pub(super) fn add_going(connection: &Connection, job: &Job) -> Result<(), Source
     Ok(())
 }
 
+/// A name of a list, and what needs it.
+pub(super) type Listed = (EntityName, Option<String>);
+
 /// Names of a list, with how many more there are.
 pub(super) fn names(
     connection: &Connection,
     from: &str,
     limit: usize,
-) -> Result<(Vec<(EntityName, Option<String>)>, u64), SourceError> {
+) -> Result<(Vec<Listed>, u64), SourceError> {
     let needed = if from.contains("wanted") { "needed_by" } else { "NULL" };
     let sql =
         format!("SELECT kind, tenant, id, {needed}, count(*) OVER () FROM archive.{from} LIMIT {limit}");

@@ -25,6 +25,8 @@ pub(super) fn group() -> Group {
             update(),
             delete(),
             restore(),
+            verify(),
+            protect(),
             download(),
             head(),
             upload(),
@@ -238,6 +240,39 @@ fn restore() -> Operation {
             super::super::operation::reference("Execution"),
             execution("restore_snapshot", &parameters),
         )
+}
+
+fn verify() -> Operation {
+    call(Post, "/snapshots/{id}/verify", "Verify a snapshot.")
+        .about(
+            "Records an execution and returns at once. It reads every byte of the archive against its manifest and \
+             signature, parses every document, opens every sealed part, and looks for every file that a record names. \
+             A good archive gets a new `verified_at`. Else the execution fails, and the snapshot keeps its status, \
+             loses its `verified_at` and says in `error` what is wrong. A verify runs beside everything, and stands \
+             still while a restore or rollback runs.",
+        )
+        .needs(Permission::system("snapshot_verify"))
+        .of(ID, "nightly")
+        .finds(NOT_FOUND)
+        .fails(ErrorCode::SnapshotAction, "It has no archive.", "Failed snapshot cannot be verified")
+        .answers_one(
+            "The execution that verifies the snapshot.",
+            "Execution",
+            execution("verify_snapshot", &json!({ "snapshot_id": "nightly" })),
+        )
+}
+
+fn protect() -> Operation {
+    call(Post, "/snapshots/{id}/protect", "Protect a snapshot from being deleted, or no longer.")
+        .about("Until the protection is taken away, a delete is refused with the name of who protects it. Audited.")
+        .needs(Permission::system("snapshot_protect"))
+        .of(ID, "nightly")
+        .takes(
+            vec![flag("protected", true, "Whether it is protected from now on.")],
+            json!({ "protected": true }),
+        )
+        .finds(NOT_FOUND)
+        .answers_one("The snapshot.", "Snapshot", snapshot())
 }
 
 fn download() -> Operation {
