@@ -22,15 +22,17 @@ pub fn read(listing: &Listing, body: &JsonBody) -> Result<Option<Selection>, Api
 /// Refuses what only goes with a selection, where there is none.
 ///
 /// # Errors
-/// 400 for `dependencies`.
+/// 400 for `dependencies` and `dry_run`.
 pub fn require_nothing_else(listing: &Listing, body: &JsonBody) -> Result<(), ApiError> {
-    let is_said = listing.get("dependencies").is_some() || body.optional_text("dependencies")?.is_some();
-    match is_said {
-        true => {
-            Err(ApiError::bad_parameters("`dependencies` goes with `select`: say which entities are meant"))
+    for (name, advice) in [
+        ("dependencies", "say which entities are meant"),
+        ("dry_run", "ask for a plan where everything is meant"),
+    ] {
+        if listing.get(name).is_some() || body.0.get(name).is_some_and(|value| !value.is_null()) {
+            return Err(ApiError::bad_parameters(format!("`{name}` goes with `select`: {advice}")));
         }
-        false => Ok(()),
     }
+    Ok(())
 }
 
 /// What is to be done about what the selection needs: `refuse` or `include`.

@@ -193,6 +193,9 @@ pub struct RestoreArgs {
     /// Take along what the selected entities need and the manager lacks, in place of being refused
     #[arg(long, help_heading = "Selection")]
     with_dependencies: bool,
+    /// Only report what would be done
+    #[arg(long, help_heading = "Selection")]
+    dry_run: bool,
     /// Whether to make the deployments' work folders, agent queues and plugins again
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, conflicts_with = "skip_environments")]
     recreate_deployments_envs: Option<bool>,
@@ -336,10 +339,15 @@ fn restore(service: &Service, output: &Output, args: RestoreArgs) -> Result<(), 
     let id = &args.id;
     let doing = format!("restore snapshot `{id}`");
     let is_part = args.selection.is_given();
-    if args.with_dependencies && !is_part {
-        return Err(CliError::usage(doing, "--with-dependencies goes with --kind, --of-tenant or --id"));
+    let advice = "goes with --kind, --of-tenant or --id";
+    if args.dry_run && !is_part {
+        let plan = format!("--dry-run {advice}: use `lifeboat snapshot plan` where everything is meant");
+        return Err(CliError::usage(doing, plan));
     }
-    if args.force && !args.yes && prompt::can_ask() {
+    if args.with_dependencies && !is_part {
+        return Err(CliError::usage(doing, format!("--with-dependencies {advice}")));
+    }
+    if args.force && !args.dry_run && !args.yes && prompt::can_ask() {
         let warning = match is_part {
             true => format!("What is selected is replaced by what snapshot `{id}` holds of it."),
             false => format!("What the manager holds now is replaced by the state in snapshot `{id}`."),
@@ -352,11 +360,15 @@ fn restore(service: &Service, output: &Output, args: RestoreArgs) -> Result<(), 
     }
     if is_part {
         body["select"] = args.selection.body();
+        body["dry_run"] = args.dry_run.into();
         body["dependencies"] = if args.with_dependencies { "include" } else { "refuse" }.into();
     }
     let call = Call::new(Method::POST, &doing, &["snapshots", id, "restore"]).body(body);
     let execution = service.call(call)?;
     let success = match is_part {
+        true if args.dry_run => {
+            format!("what is selected of snapshot `{id}` can be restored; nothing was changed")
+        }
         true => format!("what was selected of snapshot `{id}` is restored"),
         false => format!("snapshot `{id}` is restored"),
     };

@@ -40,7 +40,7 @@ fn what_the_help_shows_is_understood() {
         "lifeboat snapshot upload f nightly",
         "lifeboat snapshot restore nightly --force --recreate-deployments-envs true --queue --wait --yes",
         "lifeboat snapshot restore nightly --skip-environments",
-        "lifeboat snapshot restore nightly --kind nodes --kind flows --of-tenant t --id a/b/c* --with-dependencies --tenant u",
+        "lifeboat snapshot restore nightly --kind nodes --kind flows --of-tenant t --id a/b/c* --with-dependencies --dry-run --tenant u",
         "lifeboat snapshot verify nightly --wait",
         "lifeboat snapshot protect nightly --off",
         "lifeboat snapshot status",

@@ -115,6 +115,12 @@ impl SnapshotWorker {
                 return Err(error.into());
             }
         };
+        if let Some(selected) = selected.as_ref().filter(|_| execution.asks_for("dry_run")) {
+            staged.discard()?;
+            self.set_journal(job, JournalPhase::Undone, Vec::new())?;
+            job.log("nothing was changed: it was only asked what would be");
+            return Ok(Some(super::selective::dry_report(&snapshot.id, archive.signature(), selected)));
+        }
         let (before, after) = staged.identities();
         let entry = SourceEntry { name: embedded::NAME.to_owned(), before, after };
         let prepared = self.prepare(job, &archive, &staged, &accounts, selected.as_ref(), &entry);

@@ -20,6 +20,11 @@ pub(super) fn wish(execution: &Execution) -> Result<Option<Wish>, JobError> {
     Ok(Some(Wish { selection, include_dependencies, force: execution.asks_for("force") }))
 }
 
+/// The report of a selective restore that was only to say what it would do.
+pub(super) fn dry_report(snapshot: &SnapshotId, signature: &SignatureState, selected: &Selected) -> Value {
+    json!({ "snapshot_id": snapshot, "signature": signature, "selected": selected.report, "dry_run": true })
+}
+
 /// The report of a selective restore.
 pub(super) fn report(
     snapshot: &SnapshotId,

@@ -55,6 +55,7 @@ mod rules_restore;
 mod rules_running;
 mod schedules;
 mod selective;
+mod selective_rules;
 mod state_carried;
 mod structure;
 mod verified;

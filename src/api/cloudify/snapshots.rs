@@ -171,6 +171,7 @@ async fn restore(
         Some(selected) => {
             parameters.insert("select".to_owned(), selected.to_json());
             parameters.insert("dependencies".to_owned(), selection::dependencies(&listing, &body)?);
+            parameters.insert("dry_run".to_owned(), Value::Bool(options.boolean("dry_run", false)?));
         }
         None => selection::require_nothing_else(&listing, &body)?,
     }

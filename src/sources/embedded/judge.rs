@@ -195,7 +195,7 @@ mod tests {
 
     use super::super::super::SealedContent;
     use super::*;
-    use crate::model::{Caller, Execution, SystemRole, TenantName, UserName, Workflow};
+    use crate::model::{Caller, Execution, Grants, SystemRole, TenantName, UserName, Workflow};
     use crate::records::Records;
 
     /// The entries of an archive, by name.
@@ -277,6 +277,7 @@ mod tests {
             tenant: TenantName::default_tenant(),
             tenant_role: None,
             tenants: Vec::new(),
+            grants: Grants::default(),
         };
         let execution = Execution::new(&caller, Workflow::VerifySnapshot, Map::new());
         judge(&Job::detached(execution, records.database().clone()), fake)

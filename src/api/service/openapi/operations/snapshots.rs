@@ -201,6 +201,12 @@ fn restore() -> Operation {
                     "What is to be done about what selected entities need and the manager lacks: the restore fails and \
                      names it (the default), or takes it along and reports it. Goes with `select`.",
                 ),
+                flag(
+                    "dry_run",
+                    false,
+                    "Whether the execution only reports what it would do: all is staged and checked, and dropped. Goes \
+                     with `select`.",
+                ),
                 flag("recreate_deployments_envs", true, "Whether the environments of deployments are made again."),
                 flag(
                     "skip_sealed",
