@@ -16,7 +16,8 @@ use super::entities::{
     Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, set_visibility,
 };
 use super::filters::{Choice, Filtered};
-use super::labels::{check_parents, labels, relabelled};
+use super::hierarchy::{SUB_ENVIRONMENTS, SUB_SERVICES, check_parents};
+use super::labels::{labels, relabelled};
 use super::nodes::{instances_of, nodes_of};
 use super::sites::{check_site, site_of};
 use super::{Manager, ManagerError};
@@ -102,8 +103,8 @@ pub const DEPLOYMENTS: Collection = Collection {
         ),
         Column::expression("sub_services_status", "NULL", ColumnKind::Text),
         Column::expression("sub_environments_status", "NULL", ColumnKind::Text),
-        Column::expression("sub_services_count", "0", ColumnKind::Integer),
-        Column::expression("sub_environments_count", "0", ColumnKind::Integer),
+        SUB_SERVICES,
+        SUB_ENVIRONMENTS,
         Column::text("display_name"),
         Column::json("labels"),
         Column::text("blueprint_id"),

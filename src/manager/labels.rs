@@ -147,53 +147,6 @@ pub(super) fn relabelled(
     changed_labels(caller.user.as_str(), given, &Map::new(), &kept)
 }
 
-/// Checks that the deployments exist to which labels say that this one belongs, and that none of them belongs to it.
-///
-/// # Errors
-/// [`ManagerError::ParentNotFound`]; [`ManagerError::Conflict`] for a circle.
-pub(super) fn check_parents(
-    connection: &Connection,
-    caller: &Caller,
-    id: &str,
-    labels: &Value,
-) -> Result<(), ManagerError> {
-    let parents = labels
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|label| label["key"] == "csys-obj-parent")
-        .filter_map(|label| label["value"].as_str());
-    let mut missing = Vec::new();
-    for parent in parents {
-        let above = connection
-            .prepare_cached(
-                "WITH RECURSIVE above(id) AS (
-                   SELECT id FROM deployments WHERE tenant_name = ?1 AND id = ?2
-                   UNION SELECT l.value FROM above a JOIN deployments d ON d.tenant_name = ?1 AND d.id = a.id
-                     JOIN deployment_labels l ON l.owner = d.number AND l.key = 'csys-obj-parent')
-                 SELECT id FROM above",
-            )?
-            .query_map((caller.tenant.as_str(), parent), |row| row.get::<_, String>(0))?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
-        if parent == id || above.iter().any(|above| above == id) {
-            return Err(ManagerError::Conflict(format!(
-                "Deployment {id} can't have the parent {parent}: that would close a circle"
-            )));
-        }
-        if above.is_empty() {
-            missing.push(parent);
-        }
-    }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(ManagerError::ParentNotFound(format!(
-        "Deployment {id}: is referencing deployments using label `csys-obj-parent` that does not exist, make sure that \
-         deployment(s) {} exist before creating deployment",
-        missing.join(",")
-    )))
-}
-
 /// The labels that a caller wrote: each `{key: value}`, `{key: [values]}`, or in the form in which labels are listed.
 fn pairs(given: &[Value]) -> Result<Vec<(String, String)>, ManagerError> {
     let malformed = |label: &Value| {

@@ -16,6 +16,7 @@ mod error;
 mod evaluation;
 pub mod filters;
 mod generation;
+mod hierarchy;
 mod icons;
 mod incoming;
 mod inventory;

@@ -1,12 +1,13 @@
 //! Summaries: which kinds can be counted, and by which of their fields.
 
-use crate::database::{Collection, Groups, ListQuery, summarize};
+use crate::database::{Collection, Column, ColumnKind, Groups, ListQuery, summarize};
 use crate::executions::table::EXECUTIONS;
 use crate::model::Caller;
 
 use super::blueprints::BLUEPRINTS;
 use super::deployments::DEPLOYMENTS;
 use super::nodes::{NODE_INSTANCES, NODES};
+use super::schedules::EXECUTION_SCHEDULES;
 use super::scope::visible;
 use super::{Manager, ManagerError};
 
@@ -23,12 +24,43 @@ pub enum Summarized {
     NodeInstances,
     /// Executions, of deployments and of the service.
     Executions,
+    /// Execution schedules.
+    ExecutionSchedules,
 }
+
+/// Execution schedules as they are counted: whether they come once or again and again is no column of their list.
+const SCHEDULES: Collection = Collection {
+    noun: EXECUTION_SCHEDULES.noun,
+    table: EXECUTION_SCHEDULES.table,
+    columns: &[
+        Column::text("id"),
+        Column::text("deployment_id"),
+        Column::text("workflow_id"),
+        Column::text("tenant_name"),
+        Column::text("visibility"),
+        Column::boolean("enabled"),
+        Column::expression(
+            "recurrence",
+            "CASE WHEN rule ->> '$.recurrence' IS NOT NULL AND coalesce(rule ->> '$.count', 0) <> 1
+               OR rule ->> '$.rrule' IS NOT NULL AND upper(rule ->> '$.rrule') || ';' NOT LIKE '%COUNT=1;%'
+             THEN 'recurring' ELSE 'single' END",
+            ColumnKind::Text,
+        ),
+    ],
+    search: &["id"],
+    default_sort: "number",
+};
 
 impl Summarized {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::Blueprints, Self::Deployments, Self::Nodes, Self::NodeInstances, Self::Executions];
+    pub const ALL: [Self; 6] = [
+        Self::Blueprints,
+        Self::Deployments,
+        Self::Nodes,
+        Self::NodeInstances,
+        Self::Executions,
+        Self::ExecutionSchedules,
+    ];
 
     /// The kind by its name in paths.
     pub fn parse(name: &str) -> Option<Self> {
@@ -43,6 +75,7 @@ impl Summarized {
             Self::Nodes => "nodes",
             Self::NodeInstances => "node_instances",
             Self::Executions => "executions",
+            Self::ExecutionSchedules => "execution_schedules",
         }
     }
 
@@ -54,6 +87,7 @@ impl Summarized {
             Self::Nodes => &NODES,
             Self::NodeInstances => &NODE_INSTANCES,
             Self::Executions => &EXECUTIONS,
+            Self::ExecutionSchedules => &SCHEDULES,
         }
     }
 
@@ -77,6 +111,19 @@ impl Summarized {
                 "tenant_name",
                 "visibility",
             ],
+            Self::ExecutionSchedules => &["deployment_id", "workflow_id", "tenant_name", "visibility"],
+        }
+    }
+
+    /// The fields that can stand below another one.
+    pub fn sub_fields(self) -> &'static [&'static str] {
+        match self {
+            Self::ExecutionSchedules => {
+                &["deployment_id", "workflow_id", "tenant_name", "visibility", "recurrence"]
+            }
+            Self::Blueprints | Self::Deployments | Self::Nodes | Self::NodeInstances | Self::Executions => {
+                self.fields()
+            }
         }
     }
 
@@ -89,18 +136,18 @@ impl Summarized {
         target: Option<&str>,
         sub: Option<&str>,
     ) -> Result<Vec<&'static str>, ManagerError> {
-        let known = |name: Option<&str>| {
-            self.fields().iter().copied().find(|field| Some(*field) == name).ok_or_else(|| {
+        let known = |name: Option<&str>, fields: &'static [&'static str]| {
+            fields.iter().copied().find(|field| Some(*field) == name).ok_or_else(|| {
                 ManagerError::BadParameters(format!(
                     "Field {} is not available for summary. Valid fields are: {}",
                     name.unwrap_or("None"),
-                    self.fields().join(", ")
+                    fields.join(", ")
                 ))
             })
         };
-        let mut fields = vec![known(target)?];
+        let mut fields = vec![known(target, self.fields())?];
         if sub.is_some() {
-            fields.push(known(sub)?);
+            fields.push(known(sub, self.sub_fields())?);
         }
         Ok(fields)
     }

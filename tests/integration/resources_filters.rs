@@ -252,6 +252,19 @@ fn labels_are_listed_by_key_and_value_and_keep_who_made_them() {
         api.patch(&format!("blueprints/{BLUEPRINT}"), &body).expect_error(400, "bad_parameters_error");
     }
 
+    let made = |id: &str, labels: Value| {
+        api.put(&format!("deployments/{id}"), &json!({ "blueprint_id": BLUEPRINT, "labels": labels }))
+            .expect(201);
+    };
+    made("below-gamma", json!([{ "csys-obj-parent": "gamma" }, { "csys-obj-parent": "beta" }]));
+    let counts = |id: &str| {
+        let deployment = api.get(&format!("deployments/{id}")).expect(200);
+        (deployment["sub_services_count"].clone(), deployment["sub_environments_count"].clone())
+    };
+    assert_eq!(counts("beta"), (json!(1), json!(1)), "each is counted once, however it belongs");
+    assert_eq!(counts("gamma"), (json!(1), json!(0)));
+    assert_eq!(counts("below-gamma"), (json!(0), json!(0)));
+
     let orphan = json!({ "blueprint_id": BLUEPRINT, "labels": [{ "csys-obj-parent": "nobody" }] });
     api.put("deployments/orphan", &orphan).expect_error(404, "deployment_parent_not_found_error");
     api.patch("deployments/beta", &json!({ "labels": [{ "csys-obj-parent": "gamma" }] }))

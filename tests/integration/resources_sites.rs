@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Api, BLUEPRINT, TestServer, entries, fill, inventory};
+use crate::harness::{Api, BLUEPRINT, FERRY, TestServer, deploy, entries, fill, inventory, upload_text};
 
 const TOWER: &str = "deployments/default_tenant-tower";
 
@@ -123,6 +123,36 @@ fn entities_are_counted_by_one_field_or_two() {
         assert!(message.contains(reason), "{message}");
     }
     api.get("summary/plugins?_target_field=visibility").expect_error(404, "not_found_error");
+}
+
+#[test]
+fn schedules_are_counted_by_whether_they_come_again() {
+    let server = TestServer::start();
+    let api = server.api();
+    upload_text(&api, "ferry", FERRY);
+    deploy(&api, "ferry", "ferry");
+    for (id, rule) in [
+        ("daily", json!({ "recurrence": "1 day" })),
+        ("weekly", json!({ "rrule": "FREQ=WEEKLY;COUNT=12" })),
+        ("once", json!({ "count": 1 })),
+        ("once-by-rule", json!({ "rrule": "FREQ=DAILY;COUNT=1" })),
+    ] {
+        let mut body = json!({ "workflow_id": "install", "since": "2100-01-01T00:00:00" });
+        body.as_object_mut().unwrap().extend(rule.as_object().unwrap().clone());
+        api.put(&format!("execution-schedules/{id}?deployment_id=ferry"), &body).expect(201);
+    }
+    // As `cfy deployments schedule summary` asks.
+    assert_eq!(
+        summary(&api, "execution_schedules?_target_field=deployment_id&_sub_field=recurrence"),
+        json!([{
+            "deployment_id": "ferry", "execution_schedules": 4,
+            "by recurrence": [
+                { "recurrence": "recurring", "execution_schedules": 2 },
+                { "recurrence": "single", "execution_schedules": 2 },
+            ],
+        }])
+    );
+    api.get("summary/execution_schedules?_target_field=recurrence").expect_error(400, "bad_parameters_error");
 }
 
 fn all(api: &Api) -> Value {

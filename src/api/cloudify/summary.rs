@@ -9,7 +9,9 @@ use crate::database::Groups;
 use crate::manager::Summarized;
 use crate::model::Permission;
 
-use super::permissions::{BLUEPRINT_LIST, DEPLOYMENT_LIST, EXECUTION_LIST, NODE_INSTANCE_LIST, NODE_LIST};
+use super::permissions::{
+    BLUEPRINT_LIST, DEPLOYMENT_LIST, EXECUTION_LIST, NODE_INSTANCE_LIST, NODE_LIST, SCHEDULE_LIST,
+};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/summary/{kind}").route(web::get().to(summarize)));
@@ -51,6 +53,7 @@ fn permission(kind: Summarized) -> Permission {
         Summarized::Nodes => NODE_LIST,
         Summarized::NodeInstances => NODE_INSTANCE_LIST,
         Summarized::Executions => EXECUTION_LIST,
+        Summarized::ExecutionSchedules => SCHEDULE_LIST,
     }
 }
 

@@ -141,6 +141,7 @@ pub const NOT_STATE: &[(&str, &str)] = &[
     ("/service/docs/app.js", "a page"),
     ("/service/docs/style.css", "a page"),
     ("/service/health", "the service"),
+    ("/service/keys", "the service"),
     ("/service/openapi.json", "the service"),
     ("/snapshot-status", "records of the service"),
     ("/snapshots", "records of the service, which survive a restore"),

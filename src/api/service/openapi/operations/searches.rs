@@ -183,9 +183,12 @@ fn list_workflows() -> Operation {
 
 fn summarize() -> Operation {
     let names = Summarized::ALL.map(Summarized::name);
-    let mut fields: Vec<&str> = Summarized::ALL.iter().flat_map(|kind| kind.fields()).copied().collect();
-    fields.sort_unstable();
-    fields.dedup();
+    let sorted = |of: fn(Summarized) -> &'static [&'static str]| {
+        let mut fields: Vec<&str> = Summarized::ALL.into_iter().flat_map(of).copied().collect();
+        fields.sort_unstable();
+        fields.dedup();
+        json!({ "enum": fields })
+    };
     let about = format!("What is counted: {}.", names.map(|name| format!("`{name}`")).join(", "));
     let schema = json!({
         "type": "object",
@@ -202,9 +205,9 @@ fn summarize() -> Operation {
              under `by <field>` one for each of its values. Every parameter that is named like a field of the list keeps \
              only the entities that have that value. Who may list the entities may count them.",
         )
-        .of("What is counted: `blueprints`, `deployments`, `nodes`, `node_instances` or `executions`.", "deployments")
-        .query("_target_field", json!({ "enum": fields }), "The field.")
-        .query("_sub_field", json!({ "enum": fields }), "A second field, below the first.")
+        .of("What is counted, e.g. `blueprints` or `node_instances`.", "deployments")
+        .query("_target_field", sorted(Summarized::fields), "The field.")
+        .query("_sub_field", sorted(Summarized::sub_fields), "A second field, below the first.")
         .in_slices()
         .of_all_tenants()
         .fails(
