@@ -17,7 +17,7 @@ use crate::records::Records;
 use crate::sources::embedded::{
     Change, Embedded, Index, IndexSink, Reading, Side, Way, carries_metrics, require_known_tables,
 };
-use crate::sources::{CollectOptions, EntrySource, accounts};
+use crate::sources::{CollectOptions, EntrySource, SourceError, accounts};
 
 use super::SnapshotWorker;
 use super::carrier::ArchiveSource;
@@ -122,10 +122,12 @@ impl SnapshotWorker {
                 plan.extend(changes);
                 Some(index)
             }
-            Err(error) => {
-                refusals.push(Refusal::by("damaged_contents", error)?);
+            // What the archive says is wrong with the archive; everything else is wrong here.
+            Err(error @ (SourceError::Entry { .. } | SourceError::Refused(_) | SourceError::Carrier(_))) => {
+                refusals.push(Refusal::by("damaged_contents", error.into())?);
                 None
             }
+            Err(error) => return Err(error.into()),
         };
         self.plan_manager(job.execution(), &mut plan, &mut refusals)?;
         let space = self.space(archive)?;
@@ -147,7 +149,7 @@ impl SnapshotWorker {
         archive: &Archive,
         keys: &Keys,
         sealed: Sealed,
-    ) -> Result<(Index, Map<String, Value>), JobError> {
+    ) -> Result<(Index, Map<String, Value>), SourceError> {
         // What is passed over on purpose is known to be missing afterwards; what no key opens is not known.
         let is_open = sealed == Sealed::PassedOver || opens(archive, &keys.identities);
         let source = ArchiveSource::new(archive, &keys.identities).passing_over(sealed);
@@ -158,7 +160,17 @@ impl SnapshotWorker {
             reading.skipped.extend(["secrets", "agent_credentials"]);
         }
         let mut index = Index::create(&self.settings.partial, job.boot(), Way::ToArchive)?;
-        take_in(&mut index, Side::Archive, &reading, &source, &mut || Ok(job.check()?))?;
+        let (mut done, total) = (0, archive.entries().len() as u64);
+        let mut step = || {
+            done += 1;
+            job.progress(Progress {
+                finished_operations: done,
+                total_operations: total,
+                ..job.current_progress()
+            });
+            Ok(job.check()?)
+        };
+        take_in(&mut index, Side::Archive, &reading, &source, &mut step)?;
         // All that the manager holds, as all of it is replaced.
         let everything = CollectOptions {
             include_credentials: true,

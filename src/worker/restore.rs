@@ -11,9 +11,9 @@ use crate::failpoints;
 use crate::keys::Keys;
 use crate::manager::{Inventory, Manager};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, SourceEntry};
-use crate::sources::EntrySource;
 use crate::sources::accounts::{self, Accounts, Restored};
 use crate::sources::embedded::{self, Embedded, Selected};
+use crate::sources::{EntrySource, SourceError};
 
 use super::SnapshotWorker;
 use super::carrier::ArchiveSource;
@@ -257,8 +257,9 @@ impl SnapshotWorker {
                 super::plan::tell(job, &changes);
                 Ok(Value::Object(changes))
             }
-            Err(JobError::Cancelled) => Err(JobError::Cancelled),
-            Err(JobError::Failed(reason)) => {
+            Err(SourceError::Cancelled) => Err(JobError::Cancelled),
+            Err(error) => {
+                let reason = JobError::from(error).to_string();
                 job.warn(format!("what the restore changes can't be told: {reason}"));
                 Ok(json!({ "outcome": "failed", "reason": reason }))
             }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use rusqlite::Connection;
+use serde_json::Value;
 
 use crate::manager::schema;
 
 use super::super::charts::CHART_TABLES;
 use super::super::flows::FLOW_TABLES;
-use super::super::tables::TABLES;
+use super::super::rows;
+use super::super::tables::{Kind, TABLES};
 use super::fields::{Fields, text};
 
 /// One part of a name.
@@ -28,6 +30,10 @@ pub(super) struct Naming {
     parts: Vec<Part>,
     /// Where there is none: the time by which entities are counted.
     time: Option<&'static str>,
+    /// What a restore gives values that an archive does not have, as JSON texts: archives of before there were such.
+    defaults: Vec<(&'static str, String)>,
+    /// Keys that only Cloudify's restore needs: they say nothing of the entity.
+    constants: Vec<&'static str>,
 }
 
 /// An entity's name in its tenant.
@@ -51,7 +57,7 @@ pub(super) fn kinds() -> Vec<&'static str> {
 
 /// The name of an entity of `kind`. One of a kind that this version does not know is named by its `id` or `name`.
 pub(super) fn name(kind: &str, source: Option<&str>, fields: &Fields) -> Name {
-    let unknown = Naming { parts: Vec::new(), time: None };
+    let unknown = Naming::default();
     let naming = NAMINGS.get(kind).unwrap_or(&unknown);
     let value = |part: &Part| match part {
         Part::Source => Some(source.unwrap_or_default().to_owned()),
@@ -90,16 +96,62 @@ fn read_namings() -> Result<BTreeMap<&'static str, Naming>, Box<dyn std::error::
             fields.filter(|field| field.column == Some(column)).map(|field| Part::Field(field.key)).next()
         };
         let parts = unique_parts(&connection, table.target(), part)?;
-        namings.insert(table.kind, Naming { parts, time: table.time });
+        let mut defaults = Vec::new();
+        for field in table.dumped.iter().chain(table.extra) {
+            let Some(column) = field.column else { continue };
+            if let Some(default) = default(&connection, table.target(), column, field.kind)? {
+                defaults.push((field.key, default));
+            }
+        }
+        let constants = table.dumped.iter().filter(|field| field.column.is_none());
+        let constants = constants.map(|field| field.key).collect();
+        namings.insert(table.kind, Naming { parts, time: table.time, defaults, constants });
     }
     for table in FLOW_TABLES.iter().chain(CHART_TABLES) {
         let part = |column: &str| {
             table.columns.iter().find(|(name, _)| *name == column).map(|(name, _)| Part::Field(name))
         };
         let parts = unique_parts(&connection, table.kind, part)?;
-        namings.insert(table.kind, Naming { parts, time: None });
+        let null = |kind: &rows::Kind| matches!(kind, rows::Kind::Text | rows::Kind::Integer);
+        let columns = table.columns.iter().filter(|(_, kind)| null(kind));
+        let defaults = columns.map(|(name, _)| (*name, "null".to_owned())).collect();
+        namings.insert(table.kind, Naming { parts, defaults, ..Naming::default() });
     }
     Ok(namings)
+}
+
+/// Gives an entity the values that its archive does not have, as a restore does, and takes out what is none of it.
+pub(super) fn complete(kind: &str, fields: &mut Fields) {
+    let Some(naming) = NAMINGS.get(kind) else { return };
+    fields.retain(|key, _| !naming.constants.contains(&key.as_str()));
+    for (key, default) in &naming.defaults {
+        if !fields.contains_key(*key) {
+            fields.insert((*key).to_owned(), default.clone());
+        }
+    }
+}
+
+/// What a column holds where nothing is said, as a JSON text; none where something has to be said.
+fn default(
+    connection: &Connection,
+    table: &str,
+    column: &str,
+    kind: Kind,
+) -> Result<Option<String>, Box<dyn std::error::Error>> {
+    let (must_be, default): (bool, Option<String>) = connection.query_row(
+        r#"SELECT "notnull", dflt_value FROM pragma_table_info(?) WHERE name = ?"#,
+        [table, column],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let Some(default) = default else { return Ok((!must_be).then(|| "null".to_owned())) };
+    let sql = format!("SELECT CAST({default} AS TEXT)");
+    let value: Option<String> = connection.query_row(&sql, [], |row| row.get(0))?;
+    Ok(Some(match (value, kind) {
+        (None, _) => "null".to_owned(),
+        (Some(text), Kind::Text) => Value::from(text).to_string(),
+        (Some(text), Kind::Boolean) => (text != "0").to_string(),
+        (Some(text), Kind::Integer | Kind::Json | Kind::Properties) => text,
+    }))
 }
 
 /// The carried columns of a unique index of a table; one with `id` before others.
@@ -152,6 +204,16 @@ mod tests {
             Name::Numbered("e/2026".to_owned())
         );
         assert_eq!(named("not_known_yet", None, &[("name", "\"x\"")]), own("x"));
+    }
+
+    #[test]
+    fn values_that_an_archive_does_not_have_are_those_of_a_restore() {
+        let mut fields = Fields::from([("id".to_owned(), "\"d\"".to_owned())]);
+        complete("deployments", &mut fields);
+        assert_eq!(fields["inputs"], "{}");
+        assert_eq!(fields["runtime_only_evaluation"], "false");
+        assert_eq!(fields["site_name"], "null");
+        assert!(!fields.contains_key("blueprint_id"), "that one has to be said");
     }
 
     #[test]

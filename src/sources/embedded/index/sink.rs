@@ -15,7 +15,7 @@ use crate::sources::{EntrySink, EntrySource, KeyMaterial, SealedSink, SourceErro
 
 use super::super::tables::TABLES;
 use super::fields::{Fields, fields, holds_placeholders, mark_placeholders, normalize, parse, settle, text};
-use super::identity::{Name, name};
+use super::identity::{Name, complete, name};
 use super::points::Points;
 use super::table::{Index, Side};
 
@@ -173,6 +173,7 @@ impl<'a> IndexSink<'a> {
             settle(kind, &mut fields);
         }
         normalize(kind, &mut fields);
+        complete(kind, &mut fields);
         let id = match name(kind, source, &fields) {
             Name::Own(id) => id,
             Name::Numbered(stem) => {
@@ -471,6 +472,7 @@ pub(super) fn read_item(
         settle(kind, &mut fields);
     }
     normalize(kind, &mut fields);
+    complete(kind, &mut fields);
     name_source(kind, found.source_id.as_deref(), &mut fields);
     Ok(fields)
 }

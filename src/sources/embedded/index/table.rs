@@ -16,6 +16,8 @@ use super::fields::{DigestKey, FieldChange, Fields, compare, json, parse};
 
 /// What is kept of the file in memory, in KiB.
 const CACHE_KIB: i64 = 16 * 1024;
+/// The same once it is only read.
+const KEPT_CACHE_KIB: i64 = 256;
 
 const SCHEMA: &str = "
 CREATE TABLE entities (
@@ -290,7 +292,10 @@ impl Index {
             }
             self.summary.insert(kind, summary);
         }
-        connection.execute_batch("COMMIT; DROP TABLE waiting;")?;
+        // From here on it is only read, now and then, and several are kept.
+        connection.execute_batch(&format!(
+            "COMMIT; DROP TABLE waiting; PRAGMA cache_size = -{KEPT_CACHE_KIB}; PRAGMA shrink_memory;"
+        ))?;
         Ok(())
     }
 
