@@ -98,16 +98,18 @@ impl SnapshotWorker {
         archive: &Archive,
     ) -> Result<(Map<String, Value>, Option<Index>), JobError> {
         let mut plan = Map::new();
-        plan.insert("archive".to_owned(), describe(archive, &self.keys.current()));
         let keys = self.keys.current();
+        plan.insert("archive".to_owned(), describe(archive, &keys));
         let sealed = Sealed::of(job.execution());
-        let mut refusals = archive_refusals(archive, &keys, sealed);
-        if matches!(archive.format(), Format::Foreign { .. }) {
-            plan.insert("refusals".to_owned(), json!(refusals));
+        if matches!(archive.format(), Format::Lifeboat1)
+            && let Err(error) = self.verify_archive(job, archive)
+        {
+            // What else is wrong with it may come of that.
+            plan.insert("refusals".to_owned(), json!([Refusal::by("damaged_archive", error)?]));
             return Ok((plan, None));
         }
-        if let Err(error) = self.verify_archive(job, archive) {
-            refusals.insert(0, Refusal::by("damaged_archive", error)?);
+        let mut refusals = archive_refusals(archive, &keys, sealed);
+        if matches!(archive.format(), Format::Foreign { .. }) {
             plan.insert("refusals".to_owned(), json!(refusals));
             return Ok((plan, None));
         }
