@@ -17,15 +17,13 @@ use crate::plan::plan;
 const ALL: [&str; 5] =
     ["include_metrics", "include_credentials", "include_logs", "include_events", "include_flow_history"];
 /// What names an item, where it is not its `id`.
-const NAMES: [(&str, &[&str]); 8] = [
+const NAMES: [(&str, &[&str]); 6] = [
     ("nodes", &["envelope", "id"]),
     ("step_snapshots", &["flow_id", "step_id"]),
     ("captured_steps", &["capture_id", "step_id"]),
     ("step_history", &["number"]),
     ("metrics", &["name"]),
-    ("secrets", &["key"]),
-    ("filters", &["id"]),
-    ("sites", &["name"]),
+    ("execution_schedules", &["deployment_id", "id"]),
 ];
 /// Kinds of which archives tell nothing in the open, or that are the service's.
 const SHUT: [&str; 2] = ["secrets", "agent_credentials"];
@@ -86,9 +84,12 @@ fn held(archive: &[u8]) -> Held {
                 format!("{stem}/{number}")
             } else {
                 let own: &[&str] =
-                    NAMES.iter().find(|(name, _)| *name == kind).map_or(&["id"], |(_, keys)| keys);
+                    NAMES.iter().find(|(name, _)| *name == kind).map_or(&["id", "name"], |(_, keys)| keys);
                 match own {
-                    [one] => item[*one].as_str().map_or_else(|| item[*one].to_string(), str::to_owned),
+                    ["id", "name"] | [_] => {
+                        let key = own.iter().find(|key| !item[**key].is_null()).unwrap();
+                        item[*key].as_str().map_or_else(|| item[*key].to_string(), str::to_owned)
+                    }
                     several => several.iter().map(|key| part(&item[*key])).collect::<Vec<_>>().join("/"),
                 }
             };
