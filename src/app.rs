@@ -119,6 +119,7 @@ impl Service {
         let lock = lock(&folder)?;
         let partial = folder.join("tmp");
         empty(&partial).map_err(in_folder)?;
+        crate::failpoints::here("start:emptied");
 
         let is_new = !folder.join("records.db").exists();
         let recipients = recipients(&config)?;
@@ -161,6 +162,7 @@ impl Service {
         };
         let engine = Engine::new(homes, records.boot(), Box::new(worker));
         engine.recover_blocking()?;
+        crate::failpoints::here("start:closed");
         let maintenance = Maintenance::open(records.clone(), manager.clone(), engine.clone())?;
         let access = Access::new(records.clone(), manager.clone());
         let first_start = first_start(&access, &folder, admin_password)?;

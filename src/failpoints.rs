@@ -1,7 +1,8 @@
 //! Named places where a test can kill, stop or hold the process; without the feature `failpoints` they are nothing.
 //!
 //! `LIFEBOAT_FAILPOINTS=NAME=ACTION,…` with the actions `kill` (SIGKILL to itself), `fail` (the step fails) and
-//! `hold:PATH` (the step waits, open to a cancel, while the file exists).
+//! `hold:PATH` (the step waits, open to a cancel, while the file exists). Every name stands in one case of
+//! `tests/integration/kills`, which kills the process there.
 
 use crate::executions::{Job, JobError};
 
@@ -11,6 +12,17 @@ use crate::executions::{Job, JobError};
 /// A cancel while it holds; the injected failure.
 #[cfg(feature = "failpoints")]
 pub fn hit(name: &str, job: &Job) -> Result<(), JobError> {
+    act(name, &|| job.check())
+}
+
+/// [`hit`] where no job runs: such a place can't fail, and is not open to a cancel.
+#[cfg(feature = "failpoints")]
+pub fn here(name: &str) {
+    let _ = act(name, &|| Ok(()));
+}
+
+#[cfg(feature = "failpoints")]
+fn act(name: &str, check: &dyn Fn() -> Result<(), JobError>) -> Result<(), JobError> {
     let Ok(plan) = std::env::var("LIFEBOAT_FAILPOINTS") else { return Ok(()) };
     for (_, action) in
         plan.split(',').filter_map(|entry| entry.split_once('=')).filter(|(place, _)| *place == name)
@@ -18,7 +30,7 @@ pub fn hit(name: &str, job: &Job) -> Result<(), JobError> {
         match action.split_once(':') {
             Some(("hold", path)) => {
                 while std::path::Path::new(path).exists() {
-                    job.check()?;
+                    check()?;
                     std::thread::sleep(std::time::Duration::from_millis(10));
                 }
             }
@@ -26,6 +38,10 @@ pub fn hit(name: &str, job: &Job) -> Result<(), JobError> {
             _ => {
                 let _ =
                     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+                // The signal may come a moment later; nothing may happen meanwhile.
+                loop {
+                    std::thread::park();
+                }
             }
         }
     }
@@ -42,16 +58,7 @@ pub fn hit(_name: &str, _job: &Job) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Kills the process at the place `name` if the variable says so: for places where no job runs.
-#[cfg(feature = "failpoints")]
-pub fn pass(name: &str) {
-    let Ok(plan) = std::env::var("LIFEBOAT_FAILPOINTS") else { return };
-    if plan.split(',').any(|entry| entry.split_once('=') == Some((name, "kill"))) {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-    }
-}
-
 /// Nothing.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
-pub fn pass(_name: &str) {}
+pub fn here(_name: &str) {}

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::database::{Database, DatabaseError};
+use crate::failpoints;
 use crate::model::{CancelMode, Execution, ExecutionId, ExecutionStatus, Timestamp, Workflow};
 
 use super::cancel::CancelToken;
@@ -217,6 +218,7 @@ impl Engine {
         if !claimed {
             return Ok(());
         }
+        failpoints::here("execution:claimed");
         execution.status = ExecutionStatus::Started;
         let cancel = CancelToken::default();
         let job = Job::new(execution.clone(), cancel.clone(), home.clone(), boot);

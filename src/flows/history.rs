@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::database::{Scope, text};
+use crate::failpoints;
 use crate::model::Asking;
 
 use super::changes::{Action, Change, ChangeView, Origin, value};
@@ -176,9 +177,11 @@ impl Flows {
                 mark_undone(tx, &id, &item)?;
                 change.write(&item.step, present.as_deref(), before, origin)?;
             }
+            failpoints::here("undo:writing");
             change.finish(Action::Undo, entries)
         })
         .await
+        .inspect(|_| failpoints::here("undo:written"))
     }
 }
 

@@ -220,10 +220,10 @@ impl Folder {
             self.give_to_owner(&file)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
-            failpoints::pass(&format!("keys:{step}:written:{name}"));
+            failpoints::here(&format!("keys:{step}:written:{name}"));
             fs::rename(&unfinished, &path)?;
             File::open(&self.0)?.sync_all()?;
-            failpoints::pass(&format!("keys:{step}:renamed:{name}"));
+            failpoints::here(&format!("keys:{step}:renamed:{name}"));
             Ok(())
         };
         write().map_err(|source| io_error(&path, source))

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
+use crate::failpoints;
 use crate::model::BlobId;
 
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -110,7 +111,9 @@ impl Blobs {
         let path = self.path(&blob);
         if !path.exists() {
             file.as_file().sync_all()?;
+            failpoints::here("blob:synced");
             file.persist(&path).map_err(|error| error.error)?;
+            failpoints::here("blob:renamed");
             File::open(&self.folder)?.sync_all()?;
         }
         Ok(StoredBlob { pin, size_bytes })
@@ -148,6 +151,7 @@ impl Blobs {
             }
             let target = trash.join(blob.as_str());
             fs::rename(entry.path(), &target)?;
+            failpoints::here("garbage:moved");
             File::open(&target)?.set_modified(SystemTime::now())?;
             moved += 1;
         }

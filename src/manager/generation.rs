@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::charts::store::{MetricsStore, StoreError};
 use crate::database::{Database, DatabaseError};
+use crate::failpoints;
 
 use super::schema;
 
@@ -178,7 +179,9 @@ impl Generations {
             _ => {}
         }
         symlink(format!("generation-{number}"), &fresh)?;
+        failpoints::here("swap:linked");
         fs::rename(&fresh, self.folder.join(CURRENT))?;
+        failpoints::here("swap:renamed");
         File::open(&self.folder)?.sync_all()?;
         Ok(())
     }
@@ -191,6 +194,7 @@ impl Generations {
         if self.current()? == Some(number) {
             return Err(GenerationError::Name(self.path(number)));
         }
+        failpoints::here("generation:removing");
         match fs::remove_dir_all(self.path(number)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::archive::{ArchiveError, Limits};
 use crate::database::{DatabaseError, ListError, ListQuery, Page, Scope, list};
 use crate::executions::{Engine, ExecutionError};
+use crate::failpoints;
 use crate::fetch::{FetchError, FetchSettings};
 use crate::files::OpenFile;
 use crate::keys::{KeyRing, KeysError};
@@ -332,10 +333,12 @@ impl Snapshots {
             .await?;
         self.comparisons.forget(&caller.tenant, id);
         // The record first: a crash between the two leaves a file that no record names, never a record without one.
+        failpoints::here("delete:recorded");
         let store = self.store.clone();
         tokio::task::spawn_blocking(move || store.remove(snapshot.archive_file))
             .await
             .map_err(|_| SnapshotError::Io(std::io::Error::other("the removal was interrupted")))??;
+        failpoints::here("delete:removed");
         Ok(item)
     }
 

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use crate::archive::{Archive, ArchiveError, Format};
+use crate::failpoints;
 use crate::fetch::{Fetch, FetchError};
 use crate::model::{Caller, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus, Timestamp};
 use crate::records::{ArchiveFacts, Records};
@@ -62,6 +63,7 @@ impl Snapshots {
             self.store.require_space(length)?;
         }
         let snapshot = self.begin(caller, id, SnapshotOrigin::Upload).await?;
+        failpoints::here("upload:recorded");
         let (sender, receiver) = channel();
         let snapshots = self.clone();
         Ok((sender, tokio::spawn(async move { snapshots.receive(snapshot, receiver).await })))
@@ -79,6 +81,7 @@ impl Snapshots {
     ) -> Result<serde_json::Map<String, Value>, SnapshotError> {
         let fetch = Fetch::new(&self.settings.fetch, url)?;
         let snapshot = self.begin(caller, id, SnapshotOrigin::Url).await?;
+        failpoints::here("fetch:recorded");
         let snapshots = self.clone();
         let task = tokio::spawn(async move {
             let (sender, receiver) = channel();
@@ -131,16 +134,17 @@ impl Snapshots {
             .unwrap_or(Err(SnapshotError::Incomplete));
         let (tenant, id) = (snapshot.tenant_name.clone(), snapshot.id.clone());
         match kept {
-            Ok(facts) => {
-                self.records
-                    .write(move |tx| {
-                        let status = SnapshotStatus::Uploaded;
-                        Records::set_snapshot_status(tx, &tenant, &id, status, "", Some(&facts))?;
-                        view(tx, &tenant, &id, None)?.ok_or(SnapshotError::NotFound(id))
-                    })
-                    .await
-            }
+            Ok(facts) => self
+                .records
+                .write(move |tx| {
+                    let status = SnapshotStatus::Uploaded;
+                    Records::set_snapshot_status(tx, &tenant, &id, status, "", Some(&facts))?;
+                    view(tx, &tenant, &id, None)?.ok_or(SnapshotError::NotFound(id))
+                })
+                .await
+                .inspect(|_| failpoints::here("upload:ended")),
             Err(error) => {
+                failpoints::here("upload:refused");
                 self.records.write(move |tx| Records::delete_snapshot(tx, &tenant, &id)).await?;
                 Err(error)
             }
@@ -160,6 +164,7 @@ impl Snapshots {
                     }
                     hash.update(&bytes);
                     partial.as_file_mut().write_all(&bytes).map_err(no_space)?;
+                    failpoints::here("upload:writing");
                 }
                 Some(Piece::End) => break,
                 None => return Err(SnapshotError::Incomplete),
@@ -183,7 +188,9 @@ impl Snapshots {
         };
         let verified_at = matches!(archive.format(), Format::Lifeboat1).then(Timestamp::now);
         drop(archive);
+        failpoints::here("upload:judged");
         self.store.keep(partial, snapshot.archive_file)?;
+        failpoints::here("upload:kept");
         Ok(ArchiveFacts { size_bytes, sha256: hex::encode(hash.finalize()), contents, verified_at })
     }
 }

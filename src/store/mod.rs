@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use uuid::Uuid;
 
+use crate::failpoints;
+
 /// Why the store could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -69,7 +71,9 @@ impl DiskStore {
     /// The file system's own; nothing is left at the name then.
     pub fn keep(&self, written: NamedTempFile, file: Uuid) -> Result<(), StoreError> {
         written.as_file().sync_all()?;
+        failpoints::here("store:synced");
         written.persist_noclobber(self.path(file)).map_err(|error| error.error)?;
+        failpoints::here("store:renamed");
         File::open(&self.archives)?.sync_all()?;
         Ok(())
     }

@@ -64,6 +64,7 @@ impl SnapshotWorker {
         };
         let options = options(execution);
         let cut = Embedded::new(self.manager.clone()).cut()?;
+        failpoints::hit("create:cut", job)?;
         let paused_count = paused.as_ref().map(|paused| paused.count);
         drop(paused);
         job.progress(Progress { phase: "collecting", ..Progress::default() });
@@ -111,6 +112,7 @@ impl SnapshotWorker {
         let (records, ()) = self.records.database().cut_blocking(|_| Ok::<(), RecordsError>(()))?;
         let users = accounts::collect(&records, &mut sink)?;
         drop(records);
+        failpoints::hit("create:writing", job)?;
         let state = cut.collect(job, collect, &mut sink)?;
         for line in &state.left_out {
             job.warn(format!("left out: {line}"));
@@ -137,10 +139,12 @@ impl SnapshotWorker {
         let (_, finished) = sink.writer.finish(seal)?;
         drop(cut);
 
+        failpoints::hit("create:written", job)?;
         self.read_back(job, partial.as_file_mut(), &finished.sha256)?;
         failpoints::hit("create:publishing", job)?;
         job.commit()?;
         self.store.keep(partial, snapshot.archive_file)?;
+        failpoints::here("create:published");
         let facts = ArchiveFacts {
             size_bytes: finished.size_bytes,
             sha256: finished.sha256.to_string(),
@@ -151,6 +155,7 @@ impl SnapshotWorker {
         let is_created = self.records.database().write_blocking(move |tx| {
             Records::set_snapshot_status(tx, &tenant, &id, SnapshotStatus::Created, "", Some(&facts))
         })?;
+        failpoints::here("create:recorded");
         if !is_created {
             self.store.remove(snapshot.archive_file)?;
             return Err(JobError::Failed(format!("the record of snapshot `{}` is gone", snapshot.id)));

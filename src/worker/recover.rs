@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::executions::JobError;
 use crate::executions::table::{self, StatusChange};
+use crate::failpoints;
 use crate::manager::{Manager, ManagerError};
 use crate::model::{BlobId, ExecutionStatus, SnapshotStatus, Workflow};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, RecordsError};
@@ -42,12 +43,16 @@ pub fn recover(records: &Records, manager: &Manager, store: &DiskStore) -> Resul
     if recovered.needs_attention.is_none() {
         // Past the door, which may still be closed: nobody is served yet.
         let started = manager.current().database.write_blocking(|tx| crate::flows::resume_all(tx))?;
+        failpoints::here("recover:resumed");
         if started > 0 {
             tracing::warn!("started {started} flow(s) again that an interrupted snapshot had paused");
         }
         end_written(records, manager)?;
+        failpoints::here("recover:written");
         remove_unnamed_generations(records, manager)?;
+        failpoints::here("recover:generations");
         collect_garbage(records, manager)?;
+        failpoints::here("recover:garbage");
     }
     close_uploads(records, store)?;
     Ok(recovered)
@@ -66,6 +71,7 @@ fn recover_journal(
         }
         JournalPhase::Swapping | JournalPhase::Swapped => (Direction::Forward, JournalPhase::Finished),
     };
+    failpoints::here("recover:journal");
     let order: Vec<_> = match direction {
         Direction::Forward => journal.sources.iter().collect(),
         Direction::Back => journal.sources.iter().rev().collect(),
@@ -80,6 +86,7 @@ fn recover_journal(
             return Ok(());
         }
     }
+    failpoints::here("recover:swapped");
     match direction {
         Direction::Forward => {
             drop_old_generations(manager, journal)?;
@@ -91,8 +98,12 @@ fn recover_journal(
             tracing::warn!(execution.id = %journal.execution_id, "took back the restore `{}` that was interrupted: nothing was changed", journal.execution_id);
         }
     }
+    failpoints::here("recover:tidied");
     write(records, journal, end)?;
-    end_execution(records, journal, direction)
+    failpoints::here("recover:journalled");
+    end_execution(records, journal, direction)?;
+    failpoints::here("recover:ended");
+    Ok(())
 }
 
 fn write(records: &Records, journal: &mut Journal, phase: JournalPhase) -> Result<(), JobError> {
@@ -230,9 +241,13 @@ fn close_uploads(records: &Records, store: &DiskStore) -> Result<(), JobError> {
         }
         Records::archive_files(tx)
     })?;
+    failpoints::here("recover:uploads");
     for file in store.all()? {
         match files.iter().find(|(named, _)| *named == file) {
-            Some((_, SnapshotStatus::Failed)) => store.remove(file)?,
+            Some((_, SnapshotStatus::Failed)) => {
+                store.remove(file)?;
+                failpoints::here("recover:removed");
+            }
             Some(_) => {}
             None => tracing::warn!(
                 "the store holds the archive `{file}` that no record names: it is left as it is"

@@ -61,6 +61,7 @@ impl SnapshotWorker {
             .records
             .database()
             .write_blocking(move |tx| Records::set_chart_pictures(tx, snapshot, &png_blob, &svg_blob, at))?;
+        failpoints::here("render:kept");
         if !is_kept {
             return Err(JobError::Failed("the chart snapshot was deleted while it was drawn".to_owned()));
         }

@@ -97,7 +97,9 @@ impl SnapshotWorker {
         let source = ArchiveSource::new(&archive, &keys.identities).passing_over(sealed);
         let accounts = accounts::read(&source)?;
 
+        failpoints::hit("restore:judged", job)?;
         self.set_journal(job, JournalPhase::Staging, Vec::new())?;
+        failpoints::hit("restore:journalled", job)?;
         job.progress(Progress { phase: "staging", ..Progress::default() });
         let embedded = Embedded::new(self.manager.clone());
         let entries = &source as &dyn EntrySource;
@@ -176,7 +178,9 @@ impl SnapshotWorker {
                 },
             }),
         };
+        failpoints::here("restore:done");
         let environments = self.recreate_environments(job, selected.as_ref())?;
+        failpoints::here("restore:recreated");
         let live = self.manager.inventory_blocking()?;
         job.log(format!("Successfully restored snapshot `{}`", snapshot.id));
         if let Some(selected) = &selected {
@@ -341,7 +345,9 @@ impl SnapshotWorker {
         if let Err(error) = tidied {
             tracing::warn!("what earlier restores left is not gone; the next start removes it: {error}");
         }
+        failpoints::here("restore:tidied");
         self.write_journal(&mut journal, JournalPhase::Finished)?;
+        failpoints::here("restore:finished");
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::executions::Job;
 use crate::executions::table::Progress;
+use crate::failpoints;
 use crate::manager::{Generation, Manager, Pin, Place, schema};
 use crate::model::{EntityId, TenantName, Timestamp};
 
@@ -67,6 +68,7 @@ pub(super) fn fill(
     if parts.metrics {
         super::charts::stage_metrics(generation, job, entries, &mut filled.counts)?;
     }
+    failpoints::here("restore:filling");
     stage.secrets()?;
     stage.agent_credentials()?;
     stage.settle()?;
