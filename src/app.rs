@@ -28,7 +28,7 @@ use crate::model::{Caller, EntityId, ExecutionId};
 use crate::records::{Records, RecordsError};
 use crate::snapshots::{SnapshotSettings, Snapshots};
 use crate::store::{DiskStore, StoreError};
-use crate::worker::{Comparisons, Recovered, SnapshotWorker, WorkerSettings, recover};
+use crate::worker::{Comparisons, Recovered, SnapshotWorker, WorkerSettings, recover, tidy_store};
 
 /// How often schedules are looked at.
 const SCHEDULES_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
@@ -129,7 +129,7 @@ impl Service {
         let blobs = Blobs::open(&folder.join("blobs"), &partial).map_err(in_folder)?;
         let manager = Manager::open(&folder.join("manager"), blobs, Arc::new(Vault::new(keys.storage())))?;
         let store = DiskStore::open(&folder.join("archives"), &partial)?;
-        let recovered = recover(&records, &manager, &store).map_err(AppError::Recover)?;
+        let recovered = recover(&records, &manager).map_err(AppError::Recover)?;
         let flow_settings = flow_settings(&config);
 
         let meters = Arc::<Meters>::default();
@@ -163,6 +163,7 @@ impl Service {
         let engine = Engine::new(homes, records.boot(), Box::new(worker));
         engine.recover_blocking()?;
         crate::failpoints::here("start:closed");
+        tidy_store(&records, &store).map_err(AppError::Recover)?;
         let maintenance = Maintenance::open(records.clone(), manager.clone(), engine.clone())?;
         let access = Access::new(records.clone(), manager.clone());
         let first_start = first_start(&access, &folder, admin_password)?;

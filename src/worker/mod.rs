@@ -33,7 +33,7 @@ use crate::store::{DiskStore, StoreError};
 
 pub use comparisons::{Comparison, ComparisonError, Comparisons, Subject};
 pub use diff::FileComparison;
-pub use recover::{Recovered, recover};
+pub use recover::{Recovered, recover, tidy_store};
 
 /// What the worker needs to know of the settings.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use crate::executions::JobError;
 use crate::executions::table::{self, StatusChange};
 use crate::failpoints;
 use crate::manager::{Manager, ManagerError};
-use crate::model::{BlobId, ExecutionStatus, SnapshotStatus, Workflow};
+use crate::model::{BlobId, Execution, ExecutionStatus, SnapshotStatus, Workflow};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, RecordsError};
 use crate::sources::embedded;
 use crate::store::DiskStore;
@@ -29,12 +29,12 @@ pub struct Recovered {
     pub needs_attention: Option<String>,
 }
 
-/// Brings the live state to what the journal says, removes what nothing names any more, and closes uploads of an
-/// earlier boot. To be called before anything is served.
+/// Brings the live state to what the journal says, lets executions say so that had written all they do, and removes what
+/// nothing names any more. To be called before the engine closes the executions of an earlier boot.
 ///
 /// # Errors
 /// The parts' own; the start has to stop then.
-pub fn recover(records: &Records, manager: &Manager, store: &DiskStore) -> Result<Recovered, JobError> {
+pub fn recover(records: &Records, manager: &Manager) -> Result<Recovered, JobError> {
     let mut recovered = Recovered::default();
     let journal = records.database().read_blocking(Records::last_journal)?;
     if let Some(mut journal) = journal {
@@ -54,7 +54,6 @@ pub fn recover(records: &Records, manager: &Manager, store: &DiskStore) -> Resul
         collect_garbage(records, manager)?;
         failpoints::here("recover:garbage");
     }
-    close_uploads(records, store)?;
     Ok(recovered)
 }
 
@@ -121,6 +120,7 @@ fn end_execution(records: &Records, journal: &Journal, direction: Direction) -> 
             Direction::Forward => {
                 let mut event = table::workflow_event(&execution, "workflow_succeeded", "");
                 event.message.push_str(": the service stopped in its swap and finished it at its start");
+                event.message.push_str(left_undone(&execution));
                 (ExecutionStatus::Terminated, "", event)
             }
             Direction::Back => {
@@ -137,23 +137,14 @@ fn end_execution(records: &Records, journal: &Journal, direction: Direction) -> 
     Ok(())
 }
 
-/// Executions on flows are one transaction each, and reseals have one that decides: those of an earlier boot that had committed it have ended well, though
-/// they could not say so. The engine closes the others as failed.
+/// Executions of an earlier boot that had committed all that they do have ended well, though they could not say so. The
+/// engine closes the others as failed.
 fn end_written(records: &Records, manager: &Manager) -> Result<(), JobError> {
     let boot = records.boot();
     let interrupted =
         records.database().read_blocking(move |connection| table::interrupted(connection, boot))?;
     for execution in interrupted {
-        let row = execution.clone();
-        let state = manager.current().database.clone();
-        let is_done = match execution.workflow {
-            Workflow::ResealSnapshot => {
-                let id = execution.id;
-                records.database().read_blocking(move |tx| Records::has_replaced_archive(tx, id))?
-            }
-            _ => state.read_blocking(move |connection| crate::flows::is_written(connection, &row))?,
-        };
-        if !is_done {
+        if !is_written(records, manager, &execution)? {
             continue;
         }
         records.database().write_blocking(move |tx| {
@@ -161,12 +152,54 @@ fn end_written(records: &Records, manager: &Manager) -> Result<(), JobError> {
             if table::set_status(tx, execution.id, ExecutionStatus::Terminated, &change)? {
                 let mut event = table::workflow_event(&execution, "workflow_succeeded", "");
                 event.message.push_str(": the service stopped right after it");
+                event.message.push_str(left_undone(&execution));
                 table::insert_event(tx, &execution, &event)?;
             }
             Ok::<_, RecordsError>(())
         })?;
     }
     Ok(())
+}
+
+/// What a restore may not have done that happens after it has.
+fn left_undone(execution: &Execution) -> &'static str {
+    let is_asked =
+        execution.parameters.get("recreate_deployments_envs") != Some(&serde_json::Value::Bool(false));
+    match execution.workflow {
+        Workflow::RestoreSnapshot if is_asked => "; environments of deployments may not have been made again",
+        _ => "",
+    }
+}
+
+/// Whether the one transaction that makes an execution's work stand was committed.
+fn is_written(records: &Records, manager: &Manager, execution: &Execution) -> Result<bool, JobError> {
+    let row = execution.clone();
+    Ok(match execution.workflow {
+        Workflow::CreateSnapshot => {
+            let Some(id) = row.snapshot_id else { return Ok(false) };
+            let tenant = row.tenant_name;
+            let snapshot = records
+                .database()
+                .read_blocking(move |connection| Records::snapshot(connection, &tenant, &id))?;
+            snapshot.is_some_and(|snapshot| {
+                snapshot.status == SnapshotStatus::Created && snapshot.execution_id == Some(row.id)
+            })
+        }
+        Workflow::RestoreSnapshot | Workflow::Rollback => {
+            let journal = records.database().read_blocking(Records::last_journal)?;
+            journal.is_some_and(|journal| {
+                journal.phase == JournalPhase::Finished && journal.execution_id == row.id
+            })
+        }
+        Workflow::ResealSnapshot => {
+            records.database().read_blocking(move |tx| Records::has_replaced_archive(tx, row.id))?
+        }
+        Workflow::RestoreFlow | Workflow::CaptureFlow => {
+            let state = manager.current().database.clone();
+            state.read_blocking(move |connection| crate::flows::is_written(connection, &row))?
+        }
+        _ => false,
+    })
 }
 
 /// Removes the generations that neither are live nor belong to this restore: what it replaced is kept until the next.
@@ -224,9 +257,13 @@ fn named_blobs(records: &Records, manager: &Manager) -> Result<HashSet<BlobId>, 
     Ok(named)
 }
 
-/// Uploads of an earlier boot can't go on; what they, failed creates and reseals left in the store goes. A file that no record
-/// names is left and told of: it may be somebody's only copy.
-fn close_uploads(records: &Records, store: &DiskStore) -> Result<(), JobError> {
+/// Uploads of an earlier boot can't go on; what they, failed creates and reseals left in the store goes. A file that
+/// no record names is left and told of: it may be somebody's only copy. To be called when the engine has closed the
+/// executions of an earlier boot.
+///
+/// # Errors
+/// The parts' own; the start has to stop then.
+pub fn tidy_store(records: &Records, store: &DiskStore) -> Result<(), JobError> {
     for file in records.database().read_blocking(Records::spare_files)? {
         store.remove(file)?;
         records.database().write_blocking(move |tx| Records::forget_spare(tx, file))?;
@@ -270,7 +307,6 @@ mod tests {
         _folder: tempfile::TempDir,
         records: Records,
         manager: Manager,
-        store: DiskStore,
     }
 
     impl Fixture {
@@ -278,7 +314,7 @@ mod tests {
         /// to be replaced by 2.
         fn new(phase: JournalPhase, live: u64) -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let store = DiskStore::open(&folder.path().join("archives"), &folder.path().join("tmp")).unwrap();
+            std::fs::create_dir(folder.path().join("tmp")).unwrap();
             let records = Records::open(&folder.path().join("records.db")).unwrap();
             let blobs = Blobs::open(&folder.path().join("blobs"), &folder.path().join("tmp")).unwrap();
             let vault = Arc::new(Vault::new(&[1; 32]));
@@ -293,11 +329,11 @@ mod tests {
             };
             let journal = Journal { execution_id: ExecutionId::new(), phase, sources: vec![entry] };
             records.database().write_blocking(move |tx| Records::set_journal(tx, &journal)).unwrap();
-            Self { _folder: folder, records, manager, store }
+            Self { _folder: folder, records, manager }
         }
 
         fn recover(&self) -> Recovered {
-            recover(&self.records, &self.manager, &self.store).unwrap()
+            recover(&self.records, &self.manager).unwrap()
         }
 
         fn phase(&self) -> JournalPhase {
