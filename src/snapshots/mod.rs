@@ -327,12 +327,13 @@ impl Snapshots {
                 }
                 let item = view(tx, &tenant, &wanted, None)?.unwrap_or_default();
                 Records::delete_snapshot(tx, &tenant, &wanted)?;
-                Records::audit(tx, &user, "snapshot_delete", wanted.as_str(), None)?;
+                Records::audit_delete(tx, &user, &wanted, snapshot.archive_file)?;
                 Ok((item, snapshot))
             })
             .await?;
         self.comparisons.forget(&caller.tenant, id);
-        // The record first: a crash between the two leaves a file that no record names, never a record without one.
+        // The record first, so that there never is one without a file; after a crash between the two the start finds in
+        // the audit that the file is to go.
         failpoints::here("delete:recorded");
         let store = self.store.clone();
         tokio::task::spawn_blocking(move || store.remove(snapshot.archive_file))

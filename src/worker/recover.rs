@@ -257,7 +257,7 @@ fn named_blobs(records: &Records, manager: &Manager) -> Result<HashSet<BlobId>, 
     Ok(named)
 }
 
-/// Uploads of an earlier boot can't go on; what they, failed creates and reseals left in the store goes. A file that
+/// Uploads of an earlier boot can't go on; what they, failed creates, reseals and deletes left in the store goes. Another file that
 /// no record names is left and told of: it may be somebody's only copy. To be called when the engine has closed the
 /// executions of an earlier boot.
 ///
@@ -286,6 +286,10 @@ pub fn tidy_store(records: &Records, store: &DiskStore) -> Result<(), JobError> 
                 failpoints::here("recover:removed");
             }
             Some(_) => {}
+            None if records.database().read_blocking(move |tx| Records::was_deleted(tx, file))? => {
+                store.remove(file)?;
+                failpoints::here("recover:removed");
+            }
             None => tracing::warn!(
                 "the store holds the archive `{file}` that no record names: it is left as it is"
             ),
