@@ -38,6 +38,7 @@ mod harness;
 mod keys_reseal;
 mod keys_rotation;
 mod keys_sealing;
+mod kills;
 mod openapi;
 mod openapi_charts;
 mod plan;

@@ -182,3 +182,15 @@ pub fn write_plugin(folder: &Path) -> (String, String) {
     let text = |path: PathBuf| path.into_os_string().into_string().unwrap();
     (text(wagon), text(yaml))
 }
+
+/// A blueprint with the workflows of the basic types, and a deployment of it, both of this id.
+pub fn workflow_blueprint(api: &Api, id: &str) {
+    const MAIN: &[u8] =
+        b"tosca_definitions_version: cloudify_dsl_1_4\nimports: [cloudify/types/types.yaml]\n\
+        node_templates:\n  ferry: { type: cloudify.nodes.Root }\n";
+    let path = format!("blueprints/{id}?application_file_name=b.yaml");
+    let upload = api.request(Method::PUT, &path).body(tar_gz(&[("bp/b.yaml", MAIN)]));
+    api.send(upload).expect(201);
+    api.put(&format!("deployments/{id}"), &json!({ "blueprint_id": id })).expect(201);
+    api.wait_for_end(&latest_execution(api, "create_deployment_environment"));
+}

@@ -42,10 +42,10 @@ pub use http::{Api, Reply};
 pub use inventory::inventory;
 pub use material::{
     BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, plugin_archive, upload_yaml,
-    write_plugin, write_zip,
+    wagon, workflow_blueprint, write_plugin, write_zip,
 };
 pub use node::{EXCHANGE, Running, Step, amqp, node, node_client, publish};
 pub use picture::Picture;
-pub use server::{ADMIN_PASSWORD, TestServer};
+pub use server::{ADMIN_PASSWORD, TestServer, copy_data};
 pub use state::{Dice, KINDS, NOT_STATE, Size, State, generate, read_state};
 pub use wait::eventually;

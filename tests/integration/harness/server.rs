@@ -29,9 +29,16 @@ pub struct Builder {
     settings: String,
     environment: Vec<(String, String)>,
     held: Vec<String>,
+    copied: Option<PathBuf>,
 }
 
 impl Builder {
+    /// Begins with a copy of the data folder of a server that was ended.
+    pub fn copy_of(mut self, data: &Path) -> Self {
+        self.copied = Some(data.to_owned());
+        self
+    }
+
     /// Adds lines to the settings file (TOML; each call must open its own table).
     pub fn settings(mut self, toml: &str) -> Self {
         self.settings.push_str(toml);
@@ -82,6 +89,9 @@ impl Builder {
             self = self.failpoint(&points.join(","));
         }
         fs::write(folder.path().join("lifeboat.toml"), &self.settings).unwrap();
+        if let Some(copied) = &self.copied {
+            copy_data(copied, &folder.path().join("data"));
+        }
         let mut server = TestServer { folder, environment: self.environment, child: None, port: 0 };
         server.launch();
         server
@@ -208,6 +218,14 @@ impl TestServer {
         self.launch();
     }
 
+    /// Starts again with this failpoint, which has to kill the server on its way up.
+    pub fn die_at_start(&mut self, failpoint: &str) {
+        self.environment.retain(|(name, _)| name != "LIFEBOAT_FAILPOINTS");
+        self.environment.push(("LIFEBOAT_FAILPOINTS".to_owned(), format!("{failpoint}=kill")));
+        self.child = Some(self.command(&self.folder.path().join("port")).spawn().unwrap());
+        self.wait_until_killed();
+    }
+
     fn log_path(&self) -> PathBuf {
         self.folder.path().join("server.log")
     }
@@ -269,6 +287,12 @@ impl Drop for TestServer {
             eprintln!("---- log of the server on port {}\n{}---- end", self.port, self.log());
         }
     }
+}
+
+/// Copies a data folder as it is, links and times included.
+pub fn copy_data(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(status.success(), "`cp` of `{}`: {status}", from.display());
 }
 
 fn wait_for_exit(child: &mut Child, claim: &str) -> ExitStatus {

@@ -1,0 +1,81 @@
+//! What holds after every kill and restart, whatever was being done.
+
+use std::fs;
+
+use sha2::{Digest, Sha256};
+
+use crate::harness::{Api, TestServer, entries, eventually};
+
+/// The states in which an execution is over.
+const END_STATES: [&str; 3] = ["terminated", "failed", "cancelled"];
+
+/// Checks what holds for every server that has nothing to do.
+pub fn check(server: &TestServer, claim: &str) {
+    let api = server.api();
+    every_execution_has_ended(&api, claim);
+    let archives = snapshots_are_whole(&api, claim);
+    assert_eq!(
+        server.files_in("archives").len(),
+        archives,
+        "{claim}: one file for each archive, and no other"
+    );
+    server.leaves_nothing_in_tmp();
+    only_generations(server, claim);
+    assert_eq!(api.get("snapshot-status").expect(200)["status"], "not-running", "{claim}");
+    let health = api.get("/service/health");
+    health.expect_status(200);
+}
+
+fn every_execution_has_ended(api: &Api, claim: &str) {
+    let open = |status: &str| !END_STATES.contains(&status) && status != "scheduled";
+    let executions = eventually(&format!("{claim}: every execution ends"), 60, || {
+        let all = api.get("executions?_include_system_workflows=true").items();
+        all.iter().all(|execution| !open(execution["status"].as_str().unwrap())).then_some(all)
+    });
+    for execution in executions {
+        let has_error = execution["error"].as_str().is_some_and(|error| !error.is_empty());
+        match execution["status"].as_str().unwrap() {
+            "scheduled" => continue,
+            "terminated" => assert!(!has_error, "{claim}: {execution:#}"),
+            _ => assert!(has_error, "{claim}: it ended without a reason: {execution:#}"),
+        }
+        assert!(execution["ended_at"].is_string(), "{claim}: {execution:#}");
+    }
+}
+
+/// Answers how many snapshots have an archive.
+fn snapshots_are_whole(api: &Api, claim: &str) -> usize {
+    let mut archives = 0;
+    for snapshot in api.get("snapshots").items() {
+        let id = snapshot["id"].as_str().unwrap();
+        match snapshot["status"].as_str().unwrap() {
+            "created" | "uploaded" => {
+                let archive = api.archive(id);
+                assert_eq!(snapshot["sha256"], hex::encode(Sha256::digest(&archive)), "{claim}: `{id}`");
+                assert_eq!(snapshot["size_bytes"], archive.len(), "{claim}: `{id}`");
+                assert!(
+                    entries(&archive).iter().any(|entry| entry.name == "manifest.sig"),
+                    "{claim}: `{id}`"
+                );
+                archives += 1;
+            }
+            "failed" => {
+                assert_ne!(snapshot["error"], "", "{claim}: {snapshot:#}");
+                assert_eq!(api.get(&format!("snapshots/{id}/archive")).status, 400, "{claim}: `{id}`");
+            }
+            other => panic!("{claim}: the snapshot `{id}` is still {other}"),
+        }
+    }
+    archives
+}
+
+/// In the manager's folder are the live generation, the one that it replaced, and the link.
+fn only_generations(server: &TestServer, claim: &str) {
+    let names = server.files_in("manager");
+    let live = fs::read_link(server.data().join("manager/current")).unwrap();
+    assert!(names.contains(&live.to_str().unwrap().to_owned()), "{claim}: {names:?}");
+    assert!(names.contains(&"current".to_owned()), "{claim}: {names:?}");
+    let generations = names.iter().filter(|name| name.starts_with("generation-")).count();
+    assert_eq!(generations + 1, names.len(), "{claim}: something is left over: {names:?}");
+    assert!(generations <= 2, "{claim}: {names:?}");
+}
