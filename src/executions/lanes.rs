@@ -225,6 +225,61 @@ mod tests {
         assert!(may_start(&second, &[running("install", Some("e"))], &[]));
     }
 
+    /// The table of the documentation: what is asked for, what is active, and what happens.
+    fn documented() -> Vec<(String, String, String)> {
+        let (_, matrix) = include_str!("../../docs/concurrency.md").split_once("<!-- matrix -->\n").unwrap();
+        let cells = |line: &str| -> Vec<String> {
+            line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+        };
+        let mut lines = matrix.lines().take_while(|line| line.starts_with('|'));
+        let head = cells(lines.next().unwrap());
+        let rows: Vec<_> = lines.skip(1).map(cells).collect();
+        let of_rows: Vec<&String> = rows.iter().map(|row| &row[0]).collect();
+        assert_eq!(of_rows, head[1..].iter().collect::<Vec<_>>(), "rows and columns are the same");
+        let cases = rows.iter().flat_map(|row| {
+            let cells = row[1..].iter().zip(&head[1..]);
+            cells.map(|(cell, active)| (row[0].clone(), active.clone(), cell.clone())).collect::<Vec<_>>()
+        });
+        cases.collect()
+    }
+
+    #[test]
+    fn the_documented_matrix_is_what_the_lanes_do() {
+        let cases = documented();
+        // Every workflow that has a name of its own.
+        let source = include_str!("../model/execution.rs");
+        let (_, names) = source
+            .split_once(
+                "pub fn as_str(&self) -> &str {\n        match self {\n            Self::CreateSnapshot",
+            )
+            .unwrap();
+        let (names, _) = names.split_once("Self::Deployment(name)").unwrap();
+        let names: Vec<&str> = names.split('"').skip(1).step_by(2).chain(["install"]).collect();
+        let is_known = |name: &String| names.contains(&name.as_str());
+        for (asked, active, expected) in cases.iter().filter(|case| is_known(&case.0) && is_known(&case.1)) {
+            let row = execution(asked, None, ExecutionStatus::Pending);
+            let other = [running(active, None)];
+            let happens =
+                match (conflicts(&row.workflow, false, &other).is_empty(), may_start(&row, &other, &[])) {
+                    (false, _) => "refused",
+                    (true, true) => "runs",
+                    (true, false) => "waits",
+                };
+            assert_eq!(happens, expected, "{asked} beside {active}");
+            // Who asks for the queue is never refused, and does not start beside what would have refused it.
+            if happens == "refused" {
+                assert!(!may_start(&row, &other, &[]), "{asked} beside {active}");
+            }
+        }
+        assert!(names.len() >= 9, "only {names:?}");
+        for name in &names {
+            assert!(
+                cases.iter().any(|(asked, _, _)| asked == name),
+                "`{name}` is not in docs/concurrency.md"
+            );
+        }
+    }
+
     #[test]
     fn maintenance_lets_what_was_admitted_end_and_then_only_the_service_work() {
         use ExecutionStatus::{Pending, Queued};

@@ -58,6 +58,7 @@ mod schedules;
 mod selective;
 mod selective_rules;
 mod state_carried;
+mod stress;
 mod structure;
 mod verified;
 mod wire_auth;

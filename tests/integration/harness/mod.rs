@@ -14,6 +14,7 @@ mod environment;
 mod file_server;
 mod flows;
 mod http;
+mod invariants;
 mod inventory;
 mod material;
 mod node;
@@ -39,6 +40,7 @@ pub use environment::from_environment;
 pub use file_server::FileServer;
 pub use flows::{Flow, Item, add_member, flow_body, graph, refused, snapshot_body, workspace};
 pub use http::{Api, Reply};
+pub use invariants::{all_executions, check_invariants};
 pub use inventory::inventory;
 pub use material::{
     BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, plugin_archive, upload_yaml,

@@ -24,6 +24,12 @@ pub enum Deed {
     Render,
     RunWorkflow,
     AddPlugin,
+    Plan,
+    Diff,
+    Reseal,
+    /// A restore of one kind of entity only.
+    Select,
+    Verify,
 }
 
 /// What is there afterwards.
@@ -61,8 +67,8 @@ const fn twice(deed: Deed, at: &'static str, then: &'static str, outcome: Outcom
 }
 
 use Deed::{
-    AddPlugin, Capture, Create, CreatePausing, Delete, Fetch, Render, Restore, RestoreAgain, RestoreFlow,
-    Rollback, RunWorkflow, Undo, Upload, UploadRefused,
+    AddPlugin, Capture, Create, CreatePausing, Delete, Diff, Fetch, Plan, Render, Reseal, Restore,
+    RestoreAgain, RestoreFlow, Rollback, RunWorkflow, Select, Undo, Upload, UploadRefused, Verify,
 };
 use Outcome::{After, Before};
 
@@ -102,6 +108,7 @@ pub const CASES: &[Case] = &[
     twice(Delete, "delete:recorded", "recover:removed", After),
     kill(Delete, "delete:removed", After),
     kill(Restore, "restore:judged", Before),
+    kill(Restore, "restore:planning", Before),
     kill(Restore, "restore:journalled", Before),
     kill(Restore, "restore:filling", Before),
     kill(Restore, "restore:staging", Before),
@@ -150,6 +157,18 @@ pub const CASES: &[Case] = &[
     kill(Render, "render:keeping", After),
     kill(Render, "render:kept", After),
     twice(Render, "render:keeping", "start:closed", After),
+    kill(Reseal, "reseal:writing", Before),
+    kill(Reseal, "reseal:verified", Before),
+    kill(Reseal, "reseal:announced", Before),
+    kill(Reseal, "reseal:kept", Before),
+    twice(Reseal, "reseal:kept", "start:closed", Before),
+    kill(Reseal, "reseal:replaced", After),
+    twice(Reseal, "reseal:replaced", "recover:written", After),
+    kill(Select, "restore:selected", Before),
+    twice(Select, "restore:selected", "recover:generations", Before),
+    kill(Verify, "verify:reading", Before),
+    kill(Plan, "plan:comparing", Before),
+    kill(Diff, "diff:comparing", Before),
     kill(RunWorkflow, "workflow:running", Before),
     twice(RunWorkflow, "workflow:running", "start:closed", Before),
     kill(AddPlugin, "blob:synced", Before),

@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::cases::{Case, Deed, Outcome};
-use super::invariants;
 use crate::harness::{
-    Api, ChartSnapshot, FileServer, Flow, Size, State, TestServer, copy_data, create_chart, create_space,
-    gauge, generate, now, read_state, slope, wagon, workflow_blueprint,
+    Api, ChartSnapshot, FileServer, Flow, Size, State, TestServer, check_invariants, copy_data, create_chart,
+    create_space, gauge, generate, now, read_state, slope, wagon, workflow_blueprint,
 };
 
 /// The snapshot that is there.
@@ -101,7 +100,7 @@ impl Scene {
 
         let claim = case.to_string();
         let api = server.api();
-        invariants::check(&server, &claim);
+        check_invariants(&server, &claim);
         let state = read_state(&api);
         let is_after = case.outcome == Outcome::After;
         match case.deed {
@@ -163,6 +162,27 @@ impl Scene {
                     snapshot.picture().expect_not_empty();
                 }
             }
+            Deed::Plan => {
+                state.assert_is(before, &claim);
+                self.ended(&api, "plan_snapshot", is_after, &claim);
+            }
+            Deed::Select => {
+                state.assert_is(before, &claim);
+                self.ended(&api, "restore_snapshot", is_after, &claim);
+            }
+            Deed::Verify => {
+                state.assert_is(before, &claim);
+                self.ended(&api, "verify_snapshot", is_after, &claim);
+            }
+            Deed::Reseal => {
+                state.assert_is(before, &claim);
+                self.ended(&api, "reseal_snapshot", is_after, &claim);
+                assert_eq!(api.archive(KEPT) != self.archive, is_after, "{claim}");
+            }
+            Deed::Diff => {
+                state.assert_is(before, &claim);
+                self.ended(&api, "diff_snapshot", is_after, &claim);
+            }
             Deed::AddPlugin => state.assert_is(before, &claim),
         }
         if case.deed == Deed::CreatePausing {
@@ -171,7 +191,7 @@ impl Scene {
         }
         // Writers may come in, and what is made next is whole.
         api.put("secrets/afterwards", &json!({ "value": "x" })).expect(200);
-        invariants::check(&server, &claim);
+        check_invariants(&server, &claim);
     }
 
     /// Asks for what kills the server: it may be dead before it has answered.
@@ -217,6 +237,14 @@ impl Scene {
                     &json!({ "deployment_id": "runs", "workflow_id": "install" }),
                 );
             }
+            Deed::Plan => send(Method::POST, &format!("snapshots/{KEPT}/plan"), &json!({})),
+            Deed::Diff => send(Method::POST, &format!("snapshots/{KEPT}/diff"), &json!({})),
+            Deed::Select => {
+                let body = json!({ "force": true, "select": { "kinds": ["secrets"] }, "recreate_deployments_envs": false });
+                send(Method::POST, &format!("snapshots/{KEPT}/restore"), &body);
+            }
+            Deed::Verify => send(Method::POST, &format!("snapshots/{KEPT}/verify"), &json!({})),
+            Deed::Reseal => send(Method::POST, &format!("/service/snapshots/{KEPT}/reseal"), &json!({})),
             Deed::AddPlugin => {
                 let _ = api.request(Method::POST, "plugins?title=made").body(wagon("made", "1")).send();
             }

@@ -17,18 +17,6 @@ const PAGE: usize = 1000;
 const MEASURED_SECONDS: i64 = 6 * 3600;
 /// The largest number of a space that the service itself brings.
 const OWN_SPACES: i64 = 999;
-/// The workflows of the service, whose executions are records and no state.
-const OF_THE_SERVICE: [&str; 8] = [
-    "create_snapshot",
-    "restore_snapshot",
-    "rollback",
-    "restore_flow",
-    "plan_snapshot",
-    "diff_snapshot",
-    "capture_flow",
-    "render_chart",
-];
-
 /// A state: what each entity is, under `tenant kind id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State(BTreeMap<String, Value>);
@@ -266,7 +254,8 @@ impl Reader<'_> {
             events.entry(event["execution_id"].as_str().unwrap().to_owned()).or_default().push(event);
         }
         for item in items(api, "executions?_include_system_workflows=true") {
-            let is_own = OF_THE_SERVICE.contains(&item["workflow_id"].as_str().unwrap());
+            // System workflows are the service's own, but for the reading of blueprints.
+            let is_own = item["is_system_workflow"] == true && item["workflow_id"] != "upload_blueprint";
             if is_own || !item["parent_id"].is_null() || item["tenant_name"] != tenant {
                 continue;
             }

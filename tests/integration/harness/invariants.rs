@@ -1,16 +1,18 @@
-//! What holds after every kill and restart, whatever was being done.
+//! What holds of every server that has nothing to do, whatever was done before.
 
 use std::fs;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Api, TestServer, entries, eventually};
+use super::{Api, TestServer, entries, eventually};
 
-/// The states in which an execution is over.
-const END_STATES: [&str; 3] = ["terminated", "failed", "cancelled"];
+/// The states of an execution that is not over and whose time has come.
+const OPEN_STATES: [&str; 6] =
+    ["pending", "queued", "started", "cancelling", "force_cancelling", "kill_cancelling"];
 
 /// Checks what holds for every server that has nothing to do.
-pub fn check(server: &TestServer, claim: &str) {
+pub fn check_invariants(server: &TestServer, claim: &str) {
     let api = server.api();
     every_execution_has_ended(&api, claim);
     let archives = snapshots_are_whole(&api, claim);
@@ -27,12 +29,14 @@ pub fn check(server: &TestServer, claim: &str) {
 }
 
 fn every_execution_has_ended(api: &Api, claim: &str) {
-    let open = |status: &str| !END_STATES.contains(&status) && status != "scheduled";
-    let executions = eventually(&format!("{claim}: every execution ends"), 60, || {
-        let all = api.get("executions?_include_system_workflows=true").items();
-        all.iter().all(|execution| !open(execution["status"].as_str().unwrap())).then_some(all)
+    let open = |status: &&str| {
+        let path = format!("executions?_include_system_workflows=true&_size=1&status={status}");
+        !api.get(&path).items().is_empty()
+    };
+    eventually(&format!("{claim}: every execution ends"), 300, || {
+        (!OPEN_STATES.iter().any(open)).then_some(())
     });
-    for execution in executions {
+    for execution in all_executions(api) {
         let has_error = execution["error"].as_str().is_some_and(|error| !error.is_empty());
         match execution["status"].as_str().unwrap() {
             "scheduled" => continue,
@@ -40,6 +44,20 @@ fn every_execution_has_ended(api: &Api, claim: &str) {
             _ => assert!(has_error, "{claim}: it ended without a reason: {execution:#}"),
         }
         assert!(execution["ended_at"].is_string(), "{claim}: {execution:#}");
+    }
+}
+
+/// Everything that was ever executed, oldest first.
+pub fn all_executions(api: &Api) -> Vec<Value> {
+    let mut all = Vec::new();
+    loop {
+        let path =
+            format!("executions?_include_system_workflows=true&_sort=created_at&_offset={}", all.len());
+        let page = api.get(&path).items();
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
     }
 }
 
