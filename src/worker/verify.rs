@@ -117,8 +117,9 @@ impl SnapshotWorker {
         let counts = embedded::judge(job, &source)?;
         let promised = archive.manifest().map(|manifest| manifest.counts.clone()).unwrap_or_default();
         for (kind, found) in &counts {
-            let promised = promised.get(kind).copied().unwrap_or(0);
-            if *found > 0 && promised != *found {
+            // What the manifest does not count is not promised.
+            let Some(promised) = promised.get(kind) else { continue };
+            if promised != found {
                 return Err(JobError::Failed(format!(
                     "the archive promises {promised} {kind} and holds {found}"
                 )));

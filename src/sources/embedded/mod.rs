@@ -3,6 +3,7 @@
 mod charts;
 mod collect;
 mod entities;
+mod files;
 mod flows;
 mod index;
 mod judge;

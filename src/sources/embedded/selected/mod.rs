@@ -23,6 +23,7 @@ use crate::model::{EntityName, Selection, Timestamp};
 
 use super::super::{EntrySource, PLACEHOLDER_PREFIX, SourceError};
 use super::entities::ENTITIES;
+use super::files::bring_file;
 use super::stage::{self, Parts};
 use super::tables::{Kind, TABLES};
 use super::{Counts, Embedded, StagedGeneration, go_on, state};
@@ -279,7 +280,7 @@ impl Work<'_> {
             while let Some(row) = rows.next()? {
                 let (tenant, id, blob): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
                 let manager = &self.embedded.manager;
-                pins.push(stage::bring_file(manager, self.job, self.entries, kind, &tenant, &id, &blob)?);
+                pins.push(bring_file(manager, self.job, self.entries, kind, &tenant, &id, &blob)?);
             }
         }
         Ok(pins)
