@@ -33,16 +33,16 @@ pub fn list_values(
     };
     items.retain(|item| {
         query.filters.iter().all(|filter| {
-            filter.values.iter().any(|value| text(&item[&filter.column]).eq_ignore_ascii_case(value))
+            filter.values.iter().any(|value| text(of(item, &filter.column)).eq_ignore_ascii_case(value))
         }) && query.search.as_ref().is_none_or(|search| {
             let search = search.to_lowercase();
-            collection.search.iter().any(|column| text(&item[*column]).to_lowercase().contains(&search))
+            collection.search.iter().any(|column| text(of(item, column)).to_lowercase().contains(&search))
         })
     });
     for sort in query.sort.iter().rev() {
         // The sort is stable, so the last key comes first.
         items.sort_by(|a, b| {
-            let order = compare(&a[&sort.column], &b[&sort.column]);
+            let order = compare(of(a, &sort.column), of(b, &sort.column));
             if sort.descending { order.reverse() } else { order }
         });
     }
@@ -61,6 +61,11 @@ pub fn list_values(
         })
         .collect();
     Ok(Page { items, total, offset: query.offset, size: query.size, filtered: None })
+}
+
+/// What an item has in a column; null where it lacks it, as what has to be asked for may.
+fn of<'a>(item: &'a Map<String, Value>, column: &str) -> &'a Value {
+    item.get(column).unwrap_or(&Value::Null)
 }
 
 fn compare(a: &Value, b: &Value) -> std::cmp::Ordering {

@@ -40,6 +40,7 @@ mod keys_rotation;
 mod keys_sealing;
 mod kills;
 mod openapi;
+mod openapi_access;
 mod openapi_charts;
 mod plan;
 mod plan_property;

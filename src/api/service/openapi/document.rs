@@ -110,6 +110,7 @@ fn written(operation: &Operation) -> Value {
     if let Need::Permission(permission) = operation.need {
         put("x-permission", json!(permission.name));
         put("x-least-tenant-role", json!(permission.least().map(|role| role.as_str())));
+        put("x-is-everyones", json!(permission.is_everyones()));
     }
     put("x-maintenance", json!(operation.maintenance().as_str()));
     if matches!(operation.need, Need::Nothing) {

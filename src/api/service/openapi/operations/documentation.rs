@@ -22,7 +22,11 @@ pub(super) fn group() -> Group {
 }
 
 fn document() -> Operation {
-    call(Get, "/service/openapi.json", "Describe the API (OpenAPI 3.1).").at_root().needs_no_login().answers(
+    let call = call(Get, "/service/openapi.json", "Describe the API (OpenAPI 3.1).")
+        .about("Needs no login: it tells nothing of what the service holds.")
+        .at_root()
+        .needs_no_login();
+    call.answers(
         200,
         "The description: this document.",
         json!({
@@ -35,11 +39,18 @@ fn document() -> Operation {
 }
 
 fn file(path: &'static str, summary: &'static str, media_types: &'static [&'static str]) -> Operation {
-    call(Get, path, summary).at_root().needs_no_login().answers_file("The file.", media_types, false)
+    call(Get, path, summary)
+        .about("Needs no login: it tells nothing of what the service holds.")
+        .at_root()
+        .needs_no_login()
+        .answers_file("The file.", media_types, false)
 }
 
 fn home() -> Operation {
-    let mut home = call(Get, "/", "Go to the description of the API.").at_root().needs_no_login();
+    let mut home = call(Get, "/", "Go to the description of the API.")
+        .about("For people who open the service's address in a browser.")
+        .at_root()
+        .needs_no_login();
     home.status = 302;
     home.outcome = "The page's address.";
     home.answer = Answer::Redirect("/service/docs");

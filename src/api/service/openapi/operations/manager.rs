@@ -62,6 +62,7 @@ fn version(path: &'static str) -> Operation {
 fn status(path: &'static str) -> Operation {
     let part = json!({ "status": "Active", "is_remote": false, "extra_info": {} });
     call(Get, path, "Get the status of the manager's parts.")
+        .about("Cloudify's form, with Lifeboat as the one part. For the service itself there is `GET /service/health`.")
         .flag("summary", "Whether the parts are left out.")
         .answers(
             200,
@@ -100,23 +101,25 @@ fn ok(path: &'static str) -> Operation {
 /// A list of few objects, which is never paged.
 fn few(path: &'static str, summary: &'static str, items: Value) -> Operation {
     let total = items.as_array().map_or(0, Vec::len);
-    call(Get, path, summary).answers(
-        200,
-        "The list, whole.",
-        json!({
-            "type": "object",
-            "properties": {
-                "items": { "type": "array", "items": { "type": "object" }, "maxItems": total },
-                "metadata": reference("ListMetadata"),
-            },
-            "required": ["items", "metadata"],
-            "additionalProperties": false,
-        }),
-        json!({
-            "items": items,
-            "metadata": { "pagination": { "total": total, "size": 1000, "offset": 0 }, "filtered": null },
-        }),
-    )
+    call(Get, path, summary)
+        .about("In Cloudify's form, for clients that ask for it. It is never paged.")
+        .answers(
+            200,
+            "The list, whole.",
+            json!({
+                "type": "object",
+                "properties": {
+                    "items": { "type": "array", "items": { "type": "object" }, "maxItems": total },
+                    "metadata": reference("ListMetadata"),
+                },
+                "required": ["items", "metadata"],
+                "additionalProperties": false,
+            }),
+            json!({
+                "items": items,
+                "metadata": { "pagination": { "total": total, "size": 1000, "offset": 0 }, "filtered": null },
+            }),
+        )
 }
 
 fn managers() -> Operation {
@@ -154,11 +157,9 @@ fn licenses() -> Operation {
 }
 
 fn provider_context() -> Operation {
-    let mut call = call(Get, "/provider/context", "Get the context of a provider: there is none.").fails(
-        ErrorCode::NotFound,
-        "Always.",
-        "Provider Context not found",
-    );
+    let mut call = call(Get, "/provider/context", "Get the context of a provider: there is none.")
+        .about("Clients of Cloudify 3 ask for it before all else, and go on without.")
+        .fails(ErrorCode::NotFound, "Always.", "Provider Context not found");
     call.answer = super::super::operation::Answer::Never;
     call
 }

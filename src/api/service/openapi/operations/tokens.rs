@@ -23,6 +23,7 @@ pub(super) fn group() -> Group {
 
 fn list() -> Operation {
     call(Get, "/tokens", "List the caller's tokens; a sys_admin sees those of all users.")
+        .about("With when each was used last. The secret part of a token is never told again.")
         .lists(&TOKENS)
         .answers_page("Token", token())
 }
@@ -56,6 +57,7 @@ fn create() -> Operation {
 
 fn get() -> Operation {
     call(Get, "/tokens/{id}", "Get a token, without its secret part.")
+        .about("One of the caller's own; a sys_admin gets those of all users.")
         .of(ID, "A5aCVoweqH")
         .finds(NOT_FOUND)
         .answers_one("The token.", "Token", token())
@@ -63,6 +65,7 @@ fn get() -> Operation {
 
 fn delete() -> Operation {
     call(Delete, "/tokens/{id}", "Delete a token: it no longer works.")
+        .about("One of the caller's own; a sys_admin deletes those of all users. The next call with it is answered 401.")
         .of(ID, "A5aCVoweqH")
         .finds(NOT_FOUND)
         .answers_one("The token as it was.", "Token", token())

@@ -25,6 +25,7 @@ fn list() -> Operation {
 
 fn get() -> Operation {
     flows_call(Get, "/v2/workspaces/{workspace}", "Retrieve a workspace.")
+        .about("A tenant of which the caller is a member.")
         .of("The workspace: the tenant's name.", "default_tenant")
         .meets(
             "There is no such workspace, or the caller is no member of it.",
@@ -34,10 +35,7 @@ fn get() -> Operation {
 }
 
 fn me() -> Operation {
-    flows_call(Get, "/v2/users/me", "Retrieve the caller.").answers_resource(
-        200,
-        "The caller.",
-        "Caller",
-        &caller(),
-    )
+    flows_call(Get, "/v2/users/me", "Retrieve the caller.")
+        .about("For everybody who may log in.")
+        .answers_resource(200, "The caller.", "Caller", &caller())
 }
