@@ -2,9 +2,11 @@
 //!
 //! Its last member, `manifest.json`, lists path, size and hash of the others:
 //! hashes of short secrets can be guessed from, so they are sealed, too.
-//! Contents stay in memory that is wiped.
+//! Contents stay in memory that is wiped, one at a time where they are read one after
+//! the other.
 
 use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -85,6 +87,9 @@ impl<W: Write> BundleWriter<W> {
     }
 }
 
+/// What takes the files of a bundle one after the other: path and content.
+pub type TakeFile<'a> = dyn FnMut(&str, Zeroizing<Vec<u8>>) -> ControlFlow<()> + 'a;
+
 /// The files of an opened bundle, in the order in which they were sealed.
 pub struct Bundle {
     pub files: Vec<(InnerFile, Zeroizing<Vec<u8>>)>,
@@ -116,11 +121,41 @@ pub fn open_bundle<R: Read>(
     identities: &[Identity],
     max_bytes: u64,
 ) -> Result<Bundle, ArchiveError> {
+    let mut files = Vec::new();
+    let mut left = max_bytes;
+    let mut is_too_long = false;
+    let read = read_bundle(cipher, identities, max_bytes, &mut |path, content| {
+        let size = content.len() as u64;
+        is_too_long = size > left;
+        if is_too_long {
+            return ControlFlow::Break(());
+        }
+        left -= size;
+        files.push((InnerFile { path: path.to_owned(), size, sha256: Digest::of(&content) }, content));
+        ControlFlow::Continue(())
+    });
+    if is_too_long {
+        return Err(ArchiveError::limit("the files together", "bytes in a sealed bundle", max_bytes));
+    }
+    read.map(|()| Bundle { files })
+}
+
+/// Opens a bundle and gives its files one after the other, each of at most `max_file_bytes`; breaking
+/// ends with [`ArchiveError::Cancelled`].
+///
+/// What was given counts only once this has ended well: the manifest inside, with which each is
+/// compared, is the last that comes, and after it the authenticated end of the ciphertext.
+pub fn read_bundle<R: Read>(
+    cipher: R,
+    identities: &[Identity],
+    max_file_bytes: u64,
+    take: &mut TakeFile<'_>,
+) -> Result<(), ArchiveError> {
     let plain = open_sealed(cipher, identities)?;
     let mut tar = tar::Archive::new(plain);
-    let mut files: Vec<(String, Zeroizing<Vec<u8>>)> = Vec::new();
+    let mut names = NameSet::default();
+    let mut found: Vec<InnerFile> = Vec::new();
     let mut manifest = None;
-    let mut left = max_bytes;
     for member in tar.entries().map_err(ArchiveError::from_read)? {
         let mut member = member.map_err(tar_error)?;
         if manifest.is_some() {
@@ -133,9 +168,9 @@ pub fn open_bundle<R: Read>(
             .map_err(|_| damaged("a path in it is not UTF-8"))?;
         names::check(&path)?;
         let is_manifest = path == MANIFEST;
-        let most = if is_manifest { OVERHEAD_BYTES * (files.len() as u64 + 1) } else { left };
+        let most = if is_manifest { OVERHEAD_BYTES * (found.len() as u64 + 1) } else { max_file_bytes };
         if member.size() > most {
-            return Err(ArchiveError::limit(&path, "bytes in a sealed bundle", max_bytes));
+            return Err(ArchiveError::limit(&path, "bytes in a sealed bundle", most));
         }
         let size = usize::try_from(member.size()).unwrap_or(0);
         // Sized at once where that is modest, so that no copy of a secret is left behind by growth.
@@ -143,9 +178,14 @@ pub fn open_bundle<R: Read>(
         member.read_to_end(&mut content).map_err(tar_error)?;
         if is_manifest {
             manifest = Some(content);
-        } else {
-            left -= content.len() as u64;
-            files.push((path, content));
+            continue;
+        }
+        names.insert(&path)?;
+        found.push(InnerFile { size: content.len() as u64, sha256: Digest::of(&content), path });
+        if let Some(file) = found.last()
+            && take(&file.path, content).is_break()
+        {
+            return Err(ArchiveError::Cancelled);
         }
     }
     read_to_end_of_seal(tar)?;
@@ -155,27 +195,13 @@ pub fn open_bundle<R: Read>(
     if manifest.format != 1 {
         return Err(ArchiveError::UnknownFormat { format: manifest.format.into() });
     }
-    check_files(manifest.files, files)
-}
-
-fn check_files(
-    listed: Vec<InnerFile>,
-    files: Vec<(String, Zeroizing<Vec<u8>>)>,
-) -> Result<Bundle, ArchiveError> {
-    if listed.len() != files.len() {
+    if manifest.files.len() != found.len() {
         return Err(damaged("the manifest inside lists other files"));
     }
-    let mut names = NameSet::default();
-    let mut checked = Vec::with_capacity(files.len());
-    for (listed, (path, content)) in listed.into_iter().zip(files) {
-        names.insert(&path)?;
-        let found = InnerFile { size: content.len() as u64, sha256: Digest::of(&content), path };
-        if found != listed {
-            return Err(damaged("a file is not what the manifest inside says"));
-        }
-        checked.push((found, content));
+    if manifest.files != found {
+        return Err(damaged("a file is not what the manifest inside says"));
     }
-    Ok(Bundle { files: checked })
+    Ok(())
 }
 
 /// Reads on past the tar, so that the end of the ciphertext is seen to be genuine.

@@ -115,6 +115,9 @@ pub trait EntrySink {
 /// A content of a sealed part: its path and its bytes, wiped when dropped.
 pub type SealedContent = (String, Zeroizing<Vec<u8>>);
 
+/// What takes the contents of a sealed part one after the other: path and bytes.
+pub type TakeContent<'a> = dyn FnMut(&str, Zeroizing<Vec<u8>>) -> Result<(), SourceError> + 'a;
+
 /// What a source is brought back from. Every content was checked against the manifest before, and is again while it
 /// is read.
 pub trait EntrySource {
@@ -144,6 +147,20 @@ pub trait EntrySource {
     /// # Errors
     /// None of the known keys opens it; it is damaged.
     fn sealed(&self, name: &str) -> Result<Option<Vec<SealedContent>>, SourceError>;
+
+    /// Gives the contents of a sealed part one after the other, so that few are in memory at once; answers whether the
+    /// archive has the part. What was given counts only once this has ended well: the list of what has to be there
+    /// comes last.
+    ///
+    /// # Errors
+    /// As [`EntrySource::sealed`]; what `take` says.
+    fn each_sealed(&self, name: &str, take: &mut TakeContent<'_>) -> Result<bool, SourceError> {
+        let Some(contents) = self.sealed(name)? else { return Ok(false) };
+        for (path, content) in contents {
+            take(&path, content)?;
+        }
+        Ok(true)
+    }
 
     /// The content of a sealed part of one long content.
     ///

@@ -2,20 +2,23 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::archive::{
     Archive, ArchiveError, ArchiveWriter, BundleWriter, Identity, Recipient, SealedReader, open_bundle,
-    open_sealed,
+    open_sealed, read_bundle,
 };
 use crate::executions::Job;
 use crate::executions::table::Progress;
-use crate::sources::{EntrySink, EntrySource, SealedContent, SealedSink, SourceError};
+use crate::sources::{EntrySink, EntrySource, SealedContent, SealedSink, SourceError, TakeContent};
 
 use super::sealed::Sealed;
 
 /// The most bytes that a sealed part of several contents may have: it is opened in memory.
 const SEALED_BYTES: u64 = 1 << 30;
+/// The most bytes that one content of a sealed part may have where they are read one after the other.
+const SEALED_CONTENT_BYTES: u64 = 256 << 20;
 
 fn carrier(error: ArchiveError) -> SourceError {
     match error {
@@ -167,6 +170,28 @@ impl EntrySource for ArchiveSource<'_> {
         }
         let bundle = open_bundle(self.read(&name)?, self.identities, SEALED_BYTES).map_err(carrier)?;
         Ok(Some(bundle.files.into_iter().map(|(file, content)| (file.path, content)).collect()))
+    }
+
+    fn each_sealed(&self, name: &str, take: &mut TakeContent<'_>) -> Result<bool, SourceError> {
+        let name = sealed_name(name);
+        if self.sealed == Sealed::PassedOver || !self.archive.contains(&name) {
+            return Ok(false);
+        }
+        let mut refusal = None;
+        let read =
+            read_bundle(self.read(&name)?, self.identities, SEALED_CONTENT_BYTES, &mut |path, content| {
+                match take(path, content) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => {
+                        refusal = Some(error);
+                        ControlFlow::Break(())
+                    }
+                }
+            });
+        match refusal {
+            Some(error) => Err(error),
+            None => read.map(|()| true).map_err(carrier),
+        }
     }
 
     fn sealed_stream(&self, name: &str) -> Result<Option<Box<dyn Read + '_>>, SourceError> {

@@ -1,22 +1,19 @@
 //! One cut of the embedded manager, streamed row by row into an archive.
 
-use std::collections::BTreeMap;
-
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use serde_json::{Map, Value, json};
-use zeroize::Zeroizing;
 
 use crate::executions::Job;
 use crate::executions::table::Progress;
-use crate::manager::{Place, schema};
+use crate::manager::schema;
 use crate::model::BlobId;
 
 use super::super::{KeyMaterial, Polled};
 use super::tables::{Field, Kind, TABLES, Table};
 use super::{
     ABOUT, About, CollectOptions, Collected, Cut, ENVELOPE_BYTES, ENVELOPE_ITEMS, EntrySink, SourceError,
-    state,
+    sealed, state,
 };
 
 pub(super) fn collect(
@@ -49,7 +46,7 @@ pub(super) fn collect(
         let (sink, collected) = (&mut *dump.sink, &mut dump.collected);
         super::charts::collect_metrics(&cut.connection, &cut.metrics, job, from, sink, collected)?;
     }
-    dump.secrets()?;
+    sealed::collect_secrets(cut, job, dump.sink, &mut dump.collected)?;
     dump.agent_keys()?;
     dump.key_values()?;
     Ok(dump.collected)
@@ -277,50 +274,6 @@ impl Dump<'_> {
         })
     }
 
-    /// Secrets' values are state: always taken, always sealed.
-    fn secrets(&mut self) -> Result<(), SourceError> {
-        let cut = self.cut;
-        let job = self.job;
-        let mut count = 0;
-        self.sink.sealed("secrets", &mut |sealed| {
-            let mut statement = cut.connection.prepare(
-                "SELECT tenant_name, key, visibility, created_at, updated_at, created_by, is_hidden_value, schema, sealed_value
-                 FROM secrets ORDER BY tenant_name, number",
-            )?;
-            let mut rows = statement.query([])?;
-            let mut envelopes: BTreeMap<String, (Vec<Value>, Vec<Value>)> = BTreeMap::new();
-            while let Some(row) = rows.next()? {
-                job.check()?;
-                let (tenant, key): (String, String) = (row.get(0)?, row.get(1)?);
-                let place = Place { kind: "secret", tenant: &tenant, key: &key };
-                let value = cut.manager.vault().open_text(place, &row.get::<_, Vec<u8>>(8)?).map_err(state)?;
-                let (items, extras) = envelopes.entry(tenant.clone()).or_default();
-                items.push(json!({
-                    "key": key,
-                    "value": value,
-                    "visibility": row.get::<_, String>(2)?,
-                    "is_hidden_value": row.get::<_, bool>(6)?,
-                    "encrypted": false,
-                    "tenant_name": tenant,
-                    "creator": row.get::<_, String>(5)?,
-                    "created_at": row.get::<_, String>(3)?,
-                }));
-                let schema: Option<String> = row.get(7)?;
-                extras.push(json!({ "updated_at": row.get::<_, Option<String>>(4)?, "schema": schema }));
-                count += 1;
-            }
-            for (tenant, (items, extras)) in envelopes {
-                let envelope = Zeroizing::new(serde_json::to_vec(&json!({ "type": "secrets", "items": items })).map_err(state)?);
-                sealed.add(&format!("tenants/{tenant}/secrets.json"), &envelope)?;
-                let extras = serde_json::to_vec(&json!({ "type": "secrets", "items": extras })).map_err(state)?;
-                sealed.add(&format!("lifeboat/{tenant}/secrets.json"), &extras)?;
-            }
-            Ok(())
-        })?;
-        self.collected.count("secrets", count);
-        Ok(())
-    }
-
     /// Agents' passwords and key files: sealed where credentials are asked for, else left out by name.
     fn agent_keys(&mut self) -> Result<(), SourceError> {
         let cut = self.cut;
@@ -337,25 +290,8 @@ impl Dump<'_> {
             }
             return Ok(());
         }
-        let job = self.job;
-        let mut count = 0;
-        self.sink.sealed("agents", &mut |sealed| {
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                job.check()?;
-                let (tenant, id): (String, String) = (row.get(0)?, row.get(1)?);
-                for (index, kind) in [(2, "rabbitmq_password"), (3, "key_file")] {
-                    let Some(value) = row.get::<_, Option<Vec<u8>>>(index)? else { continue };
-                    let place = Place { kind: agent_value(kind), tenant: &tenant, key: &id };
-                    let value = cut.manager.vault().open(place, &value).map_err(state)?;
-                    sealed.add(&format!("{tenant}/{id}/{kind}"), &value)?;
-                    count += 1;
-                }
-            }
-            Ok(())
-        })?;
-        self.collected.count("agent_credentials", count);
-        Ok(())
+        drop(statement);
+        sealed::collect_agent_credentials(cut, self.job, sql, self.sink, &mut self.collected)
     }
 
     /// Private keys that stood among properties: sealed where credentials are asked for, else left out by name.
@@ -374,11 +310,6 @@ impl Dump<'_> {
         );
         Ok(())
     }
-}
-
-/// The word for an agent's sealed value at rest.
-pub(super) fn agent_value(kind: &str) -> &'static str {
-    if kind == "key_file" { "agent_key_file" } else { "agent_password" }
 }
 
 /// The name of the sealed part that holds a blueprint's archive.

@@ -8,6 +8,7 @@ mod flows;
 mod index;
 mod judge;
 mod rows;
+mod sealed;
 mod selected;
 mod stage;
 mod tables;

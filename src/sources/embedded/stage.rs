@@ -1,6 +1,6 @@
 //! A state from an archive, built as a generation beside the live one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Transaction, params_from_iter};
@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 use crate::executions::Job;
 use crate::executions::table::Progress;
 use crate::failpoints;
-use crate::manager::{Generation, Manager, Pin, Place, schema};
+use crate::manager::{Generation, Manager, Pin, schema};
 use crate::model::{EntityId, TenantName, Timestamp};
 
 use super::super::KeyMaterial;
-use super::collect::{agent_value, sealed_blueprint};
+use super::collect::sealed_blueprint;
 use super::files::bring_file;
 use super::tables::{Field, Kind, TABLES, Table};
-use super::{ABOUT, About, Counts, EntrySource, SourceError, state};
+use super::{ABOUT, About, Counts, EntrySource, SourceError, sealed, state};
 
 /// What a filled generation holds and names.
 pub(super) struct Filled {
@@ -70,8 +70,8 @@ pub(super) fn fill(
         super::charts::stage_metrics(generation, job, entries, &mut filled.counts)?;
     }
     failpoints::here("restore:filling");
-    stage.secrets()?;
-    stage.agent_credentials()?;
+    sealed::stage_secrets(manager, generation, job, entries, filled)?;
+    sealed::stage_agent_credentials(manager, generation, job, entries, filled)?;
     stage.settle()?;
     stage.check()?;
     Ok(stage.filled)
@@ -93,7 +93,7 @@ pub fn require_known_tables(entries: &dyn EntrySource) -> Result<(), SourceError
     Ok(())
 }
 
-fn parse<T: serde::de::DeserializeOwned>(entry: &str, bytes: &[u8]) -> Result<T, SourceError> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(entry: &str, bytes: &[u8]) -> Result<T, SourceError> {
     serde_json::from_slice(bytes)
         .map_err(|error| SourceError::Entry { entry: entry.to_owned(), reason: error.to_string() })
 }
@@ -106,12 +106,12 @@ fn private_keys(entries: &dyn EntrySource) -> Result<KeyMaterial, SourceError> {
 }
 
 #[derive(serde::Deserialize)]
-struct Envelope {
+pub(super) struct Envelope {
     #[serde(rename = "type")]
-    kind: String,
+    pub kind: String,
     #[serde(default)]
-    source_id: Option<String>,
-    items: Vec<Map<String, Value>>,
+    pub source_id: Option<String>,
+    pub items: Vec<Map<String, Value>>,
 }
 
 /// A row that is ready to be written.
@@ -299,101 +299,6 @@ impl Stage<'_> {
         self.generation.database.write_blocking(move |tx| {
             for row in rows {
                 insert(tx, row.table.target(), &row.columns, row.values)?;
-            }
-            Ok::<(), SourceError>(())
-        })
-    }
-
-    fn secrets(&mut self) -> Result<(), SourceError> {
-        let Some(contents) = self.entries.sealed("secrets")? else {
-            if self.entries.is_skipped("secrets") {
-                self.filled
-                    .notes
-                    .push("the secrets in the archive are sealed and were not restored".to_owned());
-                return Ok(());
-            }
-            self.filled.notes.push("the archive holds no secrets".to_owned());
-            return Ok(());
-        };
-        let contents: BTreeMap<String, _> = contents.into_iter().collect();
-        let mut rows = Vec::new();
-        for (path, content) in &contents {
-            let Some(tenant) =
-                path.strip_prefix("tenants/").and_then(|rest| rest.strip_suffix("/secrets.json"))
-            else {
-                continue;
-            };
-            let envelope: Envelope = parse(path, content)?;
-            let extra = format!("lifeboat/{tenant}/secrets.json");
-            let extras: Envelope = match contents.get(&extra) {
-                Some(content) => parse(&extra, content)?,
-                None => return Err(Self::wrong(path, "what Lifeboat keeps beside it is not there")),
-            };
-            for (item, extra) in envelope.items.iter().zip(&extras.items) {
-                let text = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-                let optional = |key: &str| match extra.get(key) {
-                    Some(Value::String(text)) => SqlValue::Text(text.clone()),
-                    _ => SqlValue::Null,
-                };
-                let key = text("key");
-                let place = Place { kind: "secret", tenant, key: &key };
-                let sealed = self.manager.vault().seal(place, text("value").as_bytes()).map_err(state)?;
-                let is_hidden = item.get("is_hidden_value").and_then(Value::as_bool).unwrap_or(false);
-                rows.push(vec![
-                    tenant.to_owned().into(),
-                    key.into(),
-                    text("visibility").into(),
-                    text("created_at").into(),
-                    optional("updated_at"),
-                    text("creator").into(),
-                    i64::from(is_hidden).into(),
-                    optional("schema"),
-                    SqlValue::Blob(sealed),
-                ]);
-            }
-        }
-        self.count("secrets", rows.len());
-        self.generation.database.write_blocking(move |tx| {
-            let columns = [
-                "tenant_name",
-                "key",
-                "visibility",
-                "created_at",
-                "updated_at",
-                "created_by",
-                "is_hidden_value",
-                "schema",
-                "sealed_value",
-            ];
-            for row in rows {
-                insert(tx, "secrets", &columns, row)?;
-            }
-            Ok::<(), SourceError>(())
-        })
-    }
-
-    fn agent_credentials(&mut self) -> Result<(), SourceError> {
-        let Some(contents) = self.entries.sealed("agents")? else { return Ok(()) };
-        let mut updates = Vec::new();
-        for (path, content) in &contents {
-            let parts: Vec<&str> = path.split('/').collect();
-            let [tenant, id, kind] = parts[..] else {
-                return Err(Self::wrong(path, "it is not `<tenant>/<agent>/<value>`"));
-            };
-            let column = match kind {
-                "key_file" => "sealed_key_file",
-                "rabbitmq_password" => "sealed_rabbitmq_password",
-                _ => return Err(Self::wrong(path, format!("agents have no value `{kind}`"))),
-            };
-            let place = Place { kind: agent_value(kind), tenant, key: id };
-            let sealed = self.manager.vault().seal(place, content).map_err(state)?;
-            updates.push((column, tenant.to_owned(), id.to_owned(), sealed));
-        }
-        self.count("agent_credentials", updates.len());
-        self.generation.database.write_blocking(move |tx| {
-            for (column, tenant, id, sealed) in updates {
-                let sql = format!("UPDATE agents SET {column} = ? WHERE tenant_name = ? AND id = ?");
-                tx.execute(&sql, (sealed, tenant, id))?;
             }
             Ok::<(), SourceError>(())
         })
