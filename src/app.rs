@@ -16,9 +16,9 @@ use crate::charts::store::{MetricsStore, StoreError as MetricsError};
 use crate::charts::{ChartSettings, Charts, Meters, retention};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::{Groups, ListError, ListQuery, Page, Scope, text};
+use crate::database::{Groups, ListError, ListQuery, Page, Scope, list_both, text};
 use crate::executions::table::{EVENTS, EXECUTIONS};
-use crate::executions::{Engine, EventChoice, Homes, JobError, merged, merged_groups};
+use crate::executions::{Engine, EventChoice, Homes, JobError, merged_groups};
 use crate::fetch::FetchSettings;
 use crate::flows::{Amqp, FlowSettings, Flows};
 use crate::keys::{KeyRing, KeysError};
@@ -250,7 +250,7 @@ impl Service {
         if !include_system {
             scope = scope.and("is_system_workflow = 0", []);
         }
-        merged(self.engine.databases(), &EXECUTIONS, query, scope, "created_at").await
+        list_both(self.engine.databases(), &EXECUTIONS, query, scope).await
     }
 
     /// Counts the entities of a kind that the caller sees by the values of one or two fields; executions are those of the
@@ -304,7 +304,7 @@ impl Service {
     ) -> Result<Map<String, Value>, ManagerError> {
         let scope = visible(caller, false).and("id = ?", [text(id.to_string())]);
         let query = ListQuery { include, size: 1, ..ListQuery::default() };
-        let mut page = merged(self.engine.databases(), &EXECUTIONS, query, scope, "created_at").await?;
+        let mut page = list_both(self.engine.databases(), &EXECUTIONS, query, scope).await?;
         page.items.pop().ok_or_else(|| ManagerError::NotFound { noun: "Execution", id: id.to_string() })
     }
 
@@ -315,7 +315,7 @@ impl Service {
     pub async fn execution_view(&self, id: ExecutionId) -> Result<Map<String, Value>, ManagerError> {
         let scope = Scope::everything().and("id = ?", [text(id.to_string())]);
         let query = ListQuery { size: 1, ..ListQuery::default() };
-        let mut page = merged(self.engine.databases(), &EXECUTIONS, query, scope, "created_at").await?;
+        let mut page = list_both(self.engine.databases(), &EXECUTIONS, query, scope).await?;
         page.items.pop().ok_or_else(|| ManagerError::NotFound { noun: "Execution", id: id.to_string() })
     }
 
@@ -338,7 +338,7 @@ impl Service {
             }
             (false, _) => Scope::everything().and("tenant_name = ?", [text(caller.tenant.as_str())]),
         };
-        merged(self.engine.databases(), &EVENTS, query, choice.restrict(scope), "reported_timestamp").await
+        list_both(self.engine.databases(), &EVENTS, query, choice.restrict(scope)).await
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A [`Collection`] names the columns that may be asked for; nothing a caller writes becomes SQL. Knows no HTTP.
 
+use rusqlite::Row;
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, Row};
 use serde_json::{Map, Value};
 
 /// How a column's value is written in JSON.
@@ -140,12 +140,19 @@ pub struct ListQuery {
 pub struct Scope {
     conditions: Vec<String>,
     parameters: Vec<SqlValue>,
+    alternatives: Vec<Scope>,
 }
 
 impl Scope {
     /// Everything in the table.
     pub fn everything() -> Self {
         Self::default()
+    }
+
+    /// What is in one of the scopes. They must not overlap: each is read by an index of its own and what it holds is
+    /// counted by itself, where one condition with `OR` could only be tried on every row.
+    pub fn either(alternatives: Vec<Self>) -> Self {
+        Self { alternatives, ..Self::default() }
     }
 
     /// Adds a condition; each `?` in it takes the next of `parameters`.
@@ -155,14 +162,38 @@ impl Scope {
         self.parameters.extend(parameters);
         self
     }
-}
 
-impl Scope {
     /// The scope as one SQL condition and the parameters that its `?` take, for statements that are no lists.
     pub fn into_sql(self) -> (String, Vec<SqlValue>) {
-        let condition =
-            if self.conditions.is_empty() { "1".to_owned() } else { self.conditions.join(" AND ") };
-        (condition, self.parameters)
+        let Self { mut conditions, mut parameters, alternatives } = self;
+        if !alternatives.is_empty() {
+            let mut terms = Vec::with_capacity(alternatives.len());
+            for alternative in alternatives {
+                let (condition, more) = alternative.into_sql();
+                terms.push(condition);
+                parameters.extend(more);
+            }
+            conditions.push(format!("({})", terms.join(" OR ")));
+        }
+        let condition = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+        (condition, parameters)
+    }
+
+    /// The conditions that together hold exactly what the scope does, and don't overlap.
+    fn branches(&self) -> Vec<(String, Vec<SqlValue>)> {
+        let own = Self { alternatives: Vec::new(), ..self.clone() };
+        if self.alternatives.is_empty() {
+            return vec![own.into_sql()];
+        }
+        let (condition, parameters) = own.into_sql();
+        let mut branches = Vec::new();
+        for alternative in &self.alternatives {
+            for (more, of_it) in alternative.branches() {
+                let all = parameters.iter().cloned().chain(of_it).collect();
+                branches.push((format!("{condition} AND {more}"), all));
+            }
+        }
+        branches
     }
 }
 
@@ -200,51 +231,40 @@ impl From<rusqlite::Error> for ListError {
     }
 }
 
-/// Reads one page. The total and the page come from the same moment, as `connection` is in a transaction.
-///
-/// # Errors
-/// A column that the collection has not, named with those that it has; or the database's own.
-pub fn list(
-    connection: &Connection,
-    collection: &Collection,
-    query: &ListQuery,
-    scope: &Scope,
-) -> Result<Page, ListError> {
-    collection.check_include(query.include.as_deref())?;
-    let order = order(collection, &query.sort)?;
-    let (condition, mut parameters) = condition(collection, query, scope)?;
-    let total: i64 = connection
-        .prepare_cached(&format!("SELECT count(*) FROM {} WHERE {condition}", collection.table))?
-        .query_row(rusqlite::params_from_iter(parameters.iter()), |row| row.get(0))?;
-    let columns: Vec<&Column> = collection
-        .columns
-        .iter()
-        .filter(|column| {
-            query.include.as_ref().is_none_or(|names| names.iter().any(|name| name == column.name))
-        })
-        .collect();
-    let selected = if columns.is_empty() {
-        "NULL".to_owned()
-    } else {
-        columns.iter().map(|column| column.sql).collect::<Vec<_>>().join(", ")
-    };
-    let sql = format!(
-        "SELECT {selected} FROM {} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?",
-        collection.table
-    );
-    parameters.push(SqlValue::Integer(i64::try_from(query.size).unwrap_or(i64::MAX)));
-    parameters.push(SqlValue::Integer(i64::try_from(query.offset).unwrap_or(i64::MAX)));
-    let mut statement = connection.prepare_cached(&sql)?;
-    let items = statement
-        .query_map(rusqlite::params_from_iter(parameters.iter()), |row| row_object(row, &columns))?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(Page {
-        items,
-        total: u64::try_from(total).unwrap_or(0),
-        offset: query.offset,
-        size: query.size,
-        filtered: None,
-    })
+/// What a query asks of a collection, as SQL: checked, and ready to be read by [`super::paging`].
+#[derive(Clone, Debug)]
+pub(super) struct Selection {
+    /// The table.
+    pub table: &'static str,
+    /// The columns to show.
+    pub columns: Vec<&'static Column>,
+    /// The terms to sort by, whether each is descending; no two rows are alike in all of them.
+    pub order: Vec<(&'static str, bool)>,
+    /// The conditions that don't overlap, each with its parameters.
+    pub branches: Vec<(String, Vec<SqlValue>)>,
+    /// Whether every row has to be tried, for a text in it.
+    pub is_costly: bool,
+}
+
+impl Selection {
+    /// Checks a query.
+    ///
+    /// # Errors
+    /// A column that the collection has not, named with those that it has.
+    pub fn of(collection: &Collection, query: &ListQuery, scope: &Scope) -> Result<Self, ListError> {
+        collection.check_include(query.include.as_deref())?;
+        let columns = collection
+            .columns
+            .iter()
+            .filter(|column| {
+                query.include.as_ref().is_none_or(|names| names.iter().any(|name| name == column.name))
+            })
+            .collect();
+        let order = order(collection, &query.sort)?;
+        let branches = narrowed(collection, query, scope)?.branches();
+        let is_costly = query.search.as_ref().is_some_and(|search| !search.is_empty());
+        Ok(Self { table: collection.table, columns, order, branches, is_costly })
+    }
 }
 
 /// Writes one row, whose columns were selected in this order, as an object.
@@ -274,7 +294,7 @@ pub fn row_object(row: &Row<'_>, columns: &[&Column]) -> rusqlite::Result<Map<St
     Ok(object)
 }
 
-fn order(collection: &Collection, sort: &[Sort]) -> Result<String, ListError> {
+fn order(collection: &Collection, sort: &[Sort]) -> Result<Vec<(&'static str, bool)>, ListError> {
     let unknown: Vec<&str> = sort
         .iter()
         .map(|sort| sort.column.as_str())
@@ -283,19 +303,22 @@ fn order(collection: &Collection, sort: &[Sort]) -> Result<String, ListError> {
     if !unknown.is_empty() {
         return Err(ListError::UnknownSort { keys: quoted(&unknown), allowed: collection.allowed() });
     }
-    if sort.is_empty() {
-        return Ok(collection.default_sort.to_owned());
+    let mut terms: Vec<(&'static str, bool)> = Vec::new();
+    let mut add = |sql: &'static str, descending: bool| {
+        if terms.iter().all(|(term, _)| *term != sql) {
+            terms.push((sql, descending));
+        }
+    };
+    for sort in sort {
+        if let Some(column) = collection.column(&sort.column) {
+            add(column.sql, sort.descending);
+        }
     }
-    let mut terms: Vec<String> = sort
-        .iter()
-        .filter_map(|sort| {
-            let column = collection.column(&sort.column)?;
-            Some(format!("{} {}", column.sql, if sort.descending { "DESC" } else { "ASC" }))
-        })
-        .collect();
-    // Equal values would come in any order, and pages would overlap: the own order decides among them.
-    terms.push(collection.default_sort.to_owned());
-    Ok(terms.join(", "))
+    // Equal values would come in any order, and pages would overlap: the own order decides among them. It runs in the
+    // same direction, so that an index gives either by being read from one of its ends.
+    let descending = sort.first().is_some_and(|sort| sort.descending);
+    collection.default_sort.split(", ").for_each(|term| add(term, descending));
+    Ok(terms)
 }
 
 /// What has to hold of an entity of the list, and the parameters that its `?` take.
@@ -307,8 +330,11 @@ pub fn condition(
     query: &ListQuery,
     scope: &Scope,
 ) -> Result<(String, Vec<SqlValue>), ListError> {
-    let mut conditions = scope.conditions.clone();
-    let mut parameters = scope.parameters.clone();
+    Ok(narrowed(collection, query, scope)?.into_sql())
+}
+
+fn narrowed(collection: &Collection, query: &ListQuery, scope: &Scope) -> Result<Scope, ListError> {
+    let mut scope = scope.clone();
     let unknown: Vec<&str> = query
         .filters
         .iter()
@@ -320,25 +346,20 @@ pub fn condition(
     }
     for filter in &query.filters {
         let Some(column) = collection.column(&filter.column) else { continue };
-        let marks = vec!["?"; filter.values.len()].join(", ");
-        conditions.push(format!("({} IN ({marks}))", column.sql));
-        parameters.extend(filter.values.iter().map(|value| filter_value(column.kind, value)));
+        let values = filter.values.iter().map(|value| filter_value(column.kind, value));
+        scope = match filter.values.len() {
+            1 => scope.and(&format!("{} = ?", column.sql), values),
+            several => scope.and(&format!("{} IN ({})", column.sql, vec!["?"; several].join(", ")), values),
+        };
     }
     if let Some(search) = query.search.as_deref().filter(|search| !search.is_empty()) {
         let pattern = format!("%{}%", search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
         let terms: Vec<String> =
             collection.search.iter().map(|column| format!("{column} LIKE ? ESCAPE '\\'")).collect();
-        conditions.push(if terms.is_empty() {
-            "(0)".to_owned()
-        } else {
-            format!("({})", terms.join(" OR "))
-        });
-        parameters.extend(collection.search.iter().map(|_| SqlValue::Text(pattern.clone())));
+        let condition = if terms.is_empty() { "0".to_owned() } else { terms.join(" OR ") };
+        scope = scope.and(&condition, collection.search.iter().map(|_| SqlValue::Text(pattern.clone())));
     }
-    if conditions.is_empty() {
-        conditions.push("1".to_owned());
-    }
-    Ok((conditions.join(" AND "), parameters))
+    Ok(scope)
 }
 
 fn filter_value(kind: ColumnKind, text: &str) -> SqlValue {

@@ -3,6 +3,7 @@
 //! Knows no table. Whoever owns a file brings its migrations and its SQL.
 
 mod listing;
+mod paging;
 mod summary;
 mod tasks;
 mod values;
@@ -15,9 +16,12 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 pub use listing::{
-    Collection, Column, ColumnKind, Filter, ListError, ListQuery, Page, Scope, Sort, condition, list,
-    row_object, text,
+    Collection, Column, ColumnKind, Filter, ListError, ListQuery, Page, Scope, Sort, condition, row_object,
+    text,
 };
+#[cfg(test)]
+pub use paging::assert_indexed;
+pub use paging::{list, list_both};
 pub use summary::{Group, Groups, summarize};
 pub use values::list_values;
 

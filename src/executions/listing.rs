@@ -1,58 +1,10 @@
-//! One list of what two databases hold: executions and events of the service and of the manager's state.
+//! One count of what two databases hold: executions of the service and of the manager's state.
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::database::{
-    Collection, Database, Group, Groups, ListError, ListQuery, Page, Scope, Sort, list, summarize,
-};
-
-/// Reads one page over both databases, merged by the order that is asked for, else by `order`, and by `id` among
-/// equals. The same scope holds for both.
-///
-/// # Errors
-/// A column that there is not; the databases' own.
-pub async fn merged(
-    databases: [Database; 2],
-    collection: &'static Collection,
-    query: ListQuery,
-    scope: Scope,
-    order: &'static str,
-) -> Result<Page, ListError> {
-    collection.check_include(query.include.as_deref())?;
-    let mut items = Vec::new();
-    let mut total = 0;
-    for database in databases {
-        // Either database may hold the whole page, so each is asked for as much as the page's end.
-        let asked = ListQuery {
-            include: None,
-            offset: 0,
-            size: query.offset.saturating_add(query.size),
-            ..query.clone()
-        };
-        let scope = scope.clone();
-        let page = database.read(move |connection| list(connection, collection, &asked, &scope)).await?;
-        total += page.total;
-        items.extend(page.items);
-    }
-    let default = [Sort { column: order.to_owned(), descending: false }];
-    let sort: &[Sort] = if query.sort.is_empty() { &default } else { &query.sort };
-    // Stable: among equals each database's own order stays.
-    items.sort_by(|one, other| compare(one, other, sort));
-    let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
-    let size = usize::try_from(query.size).unwrap_or(usize::MAX);
-    let items = items
-        .into_iter()
-        .skip(offset)
-        .take(size)
-        .map(|item| match &query.include {
-            Some(names) => item.into_iter().filter(|(name, _)| names.contains(name)).collect(),
-            None => item,
-        })
-        .collect();
-    Ok(Page { items, total, offset: query.offset, size: query.size, filtered: None })
-}
+use crate::database::{Collection, Database, Group, Groups, ListError, ListQuery, Scope, summarize};
 
 /// Counts what both databases hold by the values of columns. The groups of both are read whole, as the same group may be
 /// in both.
@@ -92,17 +44,6 @@ pub async fn merged_groups(
     let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let groups = groups.into_iter().skip(place(query.offset)).take(place(query.size)).collect();
     Ok(Groups { groups, total })
-}
-
-fn compare(one: &Map<String, Value>, other: &Map<String, Value>, sort: &[Sort]) -> Ordering {
-    for term in sort {
-        let order = compare_values(one.get(&term.column), other.get(&term.column));
-        let order = if term.descending { order.reverse() } else { order };
-        if order != Ordering::Equal {
-            return order;
-        }
-    }
-    Ordering::Equal
 }
 
 /// The order of SQLite: nothing, then numbers, then texts by their bytes.

@@ -19,7 +19,7 @@ pub use engine::{Engine, Homes, Worker};
 pub use job::{Job, JobError, JobResult};
 pub use lanes::Intake;
 pub use lanes::conflicts;
-pub use listing::{merged, merged_groups};
+pub use listing::merged_groups;
 
 /// Why an execution can't be recorded, found or stopped. The messages are Cloudify's where it has the case.
 #[derive(Debug, thiserror::Error)]

@@ -131,7 +131,11 @@ pub(super) fn page<T>(
         .query_row(params_from_iter(parameters.iter()), |row| row.get(0))?;
     let number = |value: u64| SqlValue::Integer(i64::try_from(value).unwrap_or(i64::MAX));
     parameters.extend([number(paging.size), number(paging.offset())]);
-    let sql = format!("SELECT {columns} FROM {table} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?");
+    // What is sorted and passed over are numbers, not rows with their graphs.
+    let sql = format!(
+        "SELECT {columns} FROM {table} WHERE number IN
+         (SELECT number FROM {table} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?) ORDER BY {order}"
+    );
     let items = connection
         .prepare_cached(&sql)?
         .query_map(params_from_iter(parameters.iter()), read)?

@@ -28,7 +28,8 @@ macro_rules! latest_execution {
         concat!(
             "(SELECT ",
             $column,
-            " FROM executions e WHERE e.tenant_name = deployments.tenant_name AND e.deployment_id = deployments.id
+            " FROM executions e INDEXED BY executions_by_deployment
+             WHERE e.tenant_name = deployments.tenant_name AND e.deployment_id = deployments.id
              AND e.created_at >= deployments.created_at ORDER BY e.created_at DESC, e.id DESC LIMIT 1)"
         )
     };

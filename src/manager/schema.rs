@@ -5,7 +5,7 @@
 use refinery::{Migration, Runner};
 
 use crate::charts::SCHEMA_V3 as CHARTS_V3;
-use crate::executions::table::SCHEMA_V1 as EXECUTIONS_V1;
+use crate::executions::table::{LISTING_INDEXES, SCHEMA_V1 as EXECUTIONS_V1};
 use crate::flows::SCHEMA_V2 as FLOWS_V2;
 
 use super::dependencies::SCHEMA_V5 as DEPENDENCIES_V5;
@@ -185,16 +185,48 @@ CREATE TABLE agents (
 ) STRICT;
 ";
 
+/// The indexes by which entities are listed: in their tenant, over all tenants, and those that are shown everywhere.
+/// Each holds what the usual conditions ask for.
+const ENTITY_INDEXES: &str = "
+CREATE INDEX blueprints_by_time ON blueprints(created_at, number, tenant_name, visibility, created_by, id, is_hidden, state);
+CREATE INDEX blueprints_by_tenant ON blueprints(tenant_name, created_at, number, visibility, created_by, id, is_hidden, state);
+CREATE INDEX blueprints_global ON blueprints(created_at, number, tenant_name, id, is_hidden, state) WHERE visibility = 'global';
+CREATE INDEX blueprints_global_by_name ON blueprints(id, tenant_name) WHERE visibility = 'global';
+CREATE INDEX deployments_by_time ON deployments(created_at, number, tenant_name, visibility, created_by, id, blueprint_id, display_name);
+CREATE INDEX deployments_by_tenant ON deployments(tenant_name, created_at, number, visibility, created_by, id, blueprint_id, display_name);
+CREATE INDEX deployments_global ON deployments(created_at, number, tenant_name, id, blueprint_id, display_name) WHERE visibility = 'global';
+CREATE INDEX deployments_global_by_name ON deployments(id, tenant_name) WHERE visibility = 'global';
+CREATE INDEX plugins_by_time ON plugins(uploaded_at, number, tenant_name, visibility, created_by, id, package_name);
+CREATE INDEX plugins_by_tenant ON plugins(tenant_name, uploaded_at, number, visibility, created_by, id, package_name);
+CREATE INDEX plugins_global ON plugins(uploaded_at, number, tenant_name, id, package_name) WHERE visibility = 'global';
+CREATE INDEX secrets_by_time ON secrets(created_at, number, tenant_name, visibility, created_by, key);
+CREATE INDEX secrets_by_tenant ON secrets(tenant_name, created_at, number, visibility, created_by, key);
+CREATE INDEX secrets_global ON secrets(created_at, number, tenant_name, key) WHERE visibility = 'global';
+CREATE INDEX secrets_global_by_name ON secrets(key, tenant_name) WHERE visibility = 'global';
+CREATE INDEX agents_by_time ON agents(created_at, number, tenant_name, visibility, created_by, id);
+CREATE INDEX agents_by_tenant ON agents(tenant_name, created_at, number, visibility, created_by, id);
+CREATE INDEX agents_global ON agents(created_at, number, tenant_name, id) WHERE visibility = 'global';
+CREATE INDEX agents_global_by_name ON agents(id, tenant_name) WHERE visibility = 'global';
+CREATE INDEX nodes_by_tenant ON nodes(tenant_name, number, visibility, created_by, deployment_id, id);
+CREATE INDEX nodes_by_deployment ON nodes(tenant_name, deployment_id, number, visibility, created_by, id);
+CREATE INDEX nodes_global ON nodes(number, tenant_name, deployment_id, id) WHERE visibility = 'global';
+CREATE INDEX node_instances_by_tenant ON node_instances(tenant_name, number, visibility, created_by, deployment_id, node_id, id);
+CREATE INDEX node_instances_by_deployment ON node_instances(tenant_name, deployment_id, number, visibility, created_by, node_id, id);
+CREATE INDEX node_instances_global ON node_instances(number, tenant_name, deployment_id, node_id, id) WHERE visibility = 'global';
+";
+
 /// The migrations of manager.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
     let v5 = format!("{SCHEDULES_V5}{DEPENDENCIES_V5}");
+    let v7 = format!("{LISTING_INDEXES}{ENTITY_INDEXES}");
     let migrations = [
         ("V1__manager", v1.as_str()),
         ("V2__flows", FLOWS_V2),
         ("V3__charts", CHARTS_V3),
         ("V4__resources", RESOURCES_V4),
         ("V5__many_deployments", v5.as_str()),
+        ("V7__listing_indexes", v7.as_str()),
     ];
     Runner::new(
         &migrations.map(|(name, sql)| {

@@ -19,8 +19,9 @@ pub fn visible(caller: &Caller, all_tenants: bool) -> Scope {
         }
         return Scope::everything().and(&conditions.join(" OR "), parameters);
     }
-    let (condition, parameters) = in_tenant(caller, caller.tenant.as_str(), caller.sees_private());
-    Scope::everything().and(&format!("visibility = 'global' OR {condition}"), parameters)
+    let global = [text(caller.tenant.as_str())];
+    let global = Scope::everything().and("visibility = 'global' AND tenant_name <> ?", global);
+    Scope::either(vec![writable(caller), global])
 }
 
 /// What the caller may change: what is in the tenant of the request and visible there.

@@ -216,7 +216,7 @@ impl Records {
             |row| row.get(0),
         )?;
         let waiting: i64 = connection.query_row(
-            "SELECT count(*) FROM executions WHERE ended_at IS NULL AND workflow_id = 'render_chart'",
+            "SELECT count(*) FROM executions INDEXED BY executions_open WHERE ended_at IS NULL AND workflow_id = 'render_chart'",
             [],
             |row| row.get(0),
         )?;

@@ -28,6 +28,8 @@ pub use journal::{Direction, Identity, Journal, JournalPhase, SourceEntry};
 pub use maintenance::MaintenanceRecord;
 pub use pace::Pace;
 pub use reseals::NewArchive;
+#[cfg(test)]
+pub(crate) use schema::migrations;
 pub use snapshots::{ArchiveFacts, SNAPSHOTS};
 pub use tokens::{NewToken, TokenRecord};
 pub use user_groups::{GroupMembership, UserGroup};

@@ -2,7 +2,7 @@
 
 use refinery::{Migration, Runner};
 
-use crate::executions::table::SCHEMA_V1 as EXECUTIONS_V1;
+use crate::executions::table::{LISTING_INDEXES, SCHEMA_V1 as EXECUTIONS_V1};
 
 const V1: &str = "
 CREATE TABLE service (
@@ -171,9 +171,18 @@ ALTER TABLE snapshots ADD COLUMN protected_by TEXT;
 ALTER TABLE snapshots ADD COLUMN protected_at TEXT;
 ";
 
+/// The indexes by which snapshots are listed.
+const SNAPSHOT_INDEXES: &str = "
+DROP INDEX snapshots_by_time;
+CREATE INDEX snapshots_by_time ON snapshots(created_at, number, tenant_name, visibility, created_by, status, id);
+CREATE INDEX snapshots_by_tenant ON snapshots(tenant_name, created_at, number, visibility, created_by, status, id);
+CREATE INDEX snapshots_global ON snapshots(created_at, number, tenant_name, status, id) WHERE visibility = 'global';
+";
+
 /// The migrations of records.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
+    let v8 = format!("{LISTING_INDEXES}{SNAPSHOT_INDEXES}");
     let migrations = [
         ("V1__records", v1.as_str()),
         ("V2__dead_letters", V2),
@@ -181,6 +190,7 @@ pub fn migrations() -> Runner {
         ("V4__access", V4),
         ("V5__reseal", V5),
         ("V6__protection", V6),
+        ("V8__listing_indexes", v8.as_str()),
     ];
     Runner::new(
         &migrations.map(|(name, sql)| {

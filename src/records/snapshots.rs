@@ -272,7 +272,7 @@ impl Records {
     ) -> Result<Option<(ExecutionId, String)>, RecordsError> {
         connection
             .prepare_cached(
-                "SELECT id, workflow_id FROM executions WHERE ended_at IS NULL AND tenant_name = ? AND snapshot_id = ? LIMIT 1",
+                "SELECT id, workflow_id FROM executions INDEXED BY executions_open WHERE ended_at IS NULL AND tenant_name = ? AND snapshot_id = ? LIMIT 1",
             )?
             .query_row([tenant.as_str(), id.as_str()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
             .optional()?

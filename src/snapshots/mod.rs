@@ -462,3 +462,6 @@ fn view(
     let query = ListQuery { include, size: 1, ..ListQuery::default() };
     Ok(list(connection, &SNAPSHOTS, &query, &scope)?.items.pop())
 }
+
+#[cfg(test)]
+mod tests;

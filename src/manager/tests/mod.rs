@@ -4,6 +4,7 @@ mod blueprints;
 mod dependencies;
 mod deployments;
 mod others;
+mod plans;
 mod schedules;
 
 use std::io::Write;
