@@ -149,7 +149,7 @@ pub(super) fn collect_secrets(
 }
 
 /// The word for an agent's sealed value at rest.
-fn agent_value(kind: &str) -> &'static str {
+pub(super) fn agent_value(kind: &str) -> &'static str {
     if kind == "key_file" { "agent_key_file" } else { "agent_password" }
 }
 

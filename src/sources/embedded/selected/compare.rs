@@ -10,8 +10,8 @@ use crate::executions::Job;
 use crate::manager::{Place, Vault};
 
 use super::super::super::SourceError;
-use super::super::collect::agent_value;
 use super::super::entities::{ENTITIES, Entities, Tenancy};
+use super::super::sealed::agent_value;
 use super::super::state;
 
 /// How many entities are compared in one go.
