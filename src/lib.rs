@@ -21,6 +21,7 @@ pub mod manager;
 pub mod model;
 pub mod quickstart;
 pub mod records;
+mod secret_sharing;
 pub mod serve;
 pub mod snapshots;
 pub mod sources;

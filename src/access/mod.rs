@@ -2,6 +2,7 @@
 //!
 //! One user table for all faces. Knows no HTTP; a face hands over what it found in a request.
 
+mod audit;
 mod grants;
 mod groups;
 mod password;
@@ -27,6 +28,7 @@ use crate::records::{Membership, Records, RecordsError, User, UserGroup};
 
 use standing::{Standing, standing};
 
+pub use audit::AuditQuery;
 pub use grants::GRANTS;
 pub use groups::USER_GROUPS;
 pub use password::{PasswordError, hash_password, random_password};

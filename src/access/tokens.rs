@@ -1,10 +1,10 @@
 //! Tokens, as their owners and administrators see and make them.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::database::{Collection, Column, ListQuery, Page, list_values};
 use crate::manager::ManagerError;
-use crate::model::{Caller, SystemRole, Timestamp};
+use crate::model::{Caller, Permission, SystemRole, Timestamp};
 use crate::records::{Records, RecordsError, TokenRecord};
 
 use super::{Access, AccessError, TokenText, TokenView};
@@ -25,6 +25,9 @@ pub const TOKENS: Collection = Collection {
     search: &["id", "description"],
     default_sort: "created_at, id",
 };
+
+/// To see and delete tokens of others.
+const OTHERS: Permission = Permission::system("manage_others_tokens");
 
 impl Access {
     /// Makes a token for the caller; its view is the only one that ever shows it whole. `expiration` is a time, or
@@ -61,11 +64,17 @@ impl Access {
             last_used: None,
         };
         let view = TokenView::new(&record, caller.system_role, Some(token.reveal()));
-        self.records.write(move |tx| Records::insert_token(tx, &record)).await?;
+        self.records
+            .write(move |tx| {
+                Records::insert_token(tx, &record)?;
+                let details = json!({ "expiration_date": record.expiration_date });
+                Records::audit(tx, &record.username, "token_create", &record.id, Some(&details))
+            })
+            .await?;
         Ok(view)
     }
 
-    /// The caller's tokens; for a sys_admin those of all users.
+    /// The caller's tokens; those of all users for who may see to others' tokens.
     ///
     /// # Errors
     /// Columns that there are not; the records' own.
@@ -89,15 +98,20 @@ impl Access {
     /// No such token.
     pub async fn delete_token(&self, caller: &Caller, id: &str) -> Result<Map<String, Value>, AccessError> {
         let view = self.token(caller, id).await?;
-        let gone = id.to_owned();
-        match self.records.write(move |tx| Records::delete_token(tx, &gone)).await? {
+        let (user, gone) = (caller.user.clone(), id.to_owned());
+        let deletes = move |tx: &rusqlite::Transaction<'_>| {
+            let is_gone = Records::delete_token(tx, &gone)?;
+            Records::audit(tx, &user, "token_delete", &gone, None)?;
+            Ok::<_, RecordsError>(is_gone)
+        };
+        match self.records.write(deletes).await? {
             true => Ok(view),
             false => Err(not_found(id)),
         }
     }
 
     async fn token_views(&self, caller: &Caller) -> Result<Vec<Map<String, Value>>, AccessError> {
-        let owner = (!caller.is_admin()).then(|| caller.user.to_string());
+        let owner = (!caller.may(OTHERS)).then(|| caller.user.to_string());
         let (tokens, users) = self
             .records
             .read(move |connection| {
@@ -124,7 +138,20 @@ fn not_found(id: &str) -> AccessError {
 }
 
 fn expiration_date(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let Some(relative) = text.trim().strip_prefix('+') else { return Timestamp::parse(text) };
+    if !text.trim().starts_with('+') {
+        return Timestamp::parse(text).or_else(|| today_at(text.trim(), now));
+    }
+    // Several distances add up: `+1day+10min`.
+    text.split('+').skip(1).try_fold(now, |moment, distance| later(moment, distance.trim()))
+}
+
+/// A time of this day: `14:52`.
+fn today_at(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let time = chrono::NaiveTime::parse_from_str(text, "%H:%M").ok()?;
+    Some(now.moment().date_naive().and_time(time).and_utc().into())
+}
+
+fn later(now: Timestamp, relative: &str) -> Option<Timestamp> {
     let digits = relative.bytes().take_while(u8::is_ascii_digit).count();
     let (count, unit) = relative.split_at(digits);
     let count: u32 = count.parse().ok()?;
@@ -158,11 +185,14 @@ mod tests {
             ("+30 minutes", "2026-01-31T00:30:00.000Z"),
             ("+1 day", "2026-02-01T00:00:00.000Z"),
             ("+1mo", "2026-02-28T00:00:00.000Z"),
+            ("+1day+10min", "2026-02-01T00:10:00.000Z"),
+            ("+1 week +2 h", "2026-02-07T02:00:00.000Z"),
+            ("14:52", "2026-01-31T14:52:00.000Z"),
             ("2027-01-01 12:30", "2027-01-01T12:30:00.000Z"),
         ] {
             assert_eq!(date(text).as_deref(), Some(wanted), "{text}");
         }
-        for wrong in ["tomorrow", "+", "+h", "+5", "+4294967295y", "+5 fortnights"] {
+        for wrong in ["tomorrow", "+", "+h", "+5", "+4294967295y", "+5 fortnights", "+1h+", "25:00"] {
             assert_eq!(date(wrong), None, "{wrong}");
         }
     }

@@ -14,6 +14,7 @@ use crate::keys::KeysError;
 use crate::maintenance::MaintenanceError;
 use crate::manager::ManagerError;
 use crate::records::RecordsError;
+use crate::secret_sharing::SharingError;
 use crate::snapshots::SnapshotError;
 
 use super::face::Face;
@@ -28,6 +29,7 @@ pub enum ErrorCode {
     Forbidden,
     NotFound,
     MethodNotAllowed,
+    MissingPremiumPackage,
     Conflict,
     SnapshotAction,
     ExistingRunningExecution,
@@ -70,6 +72,7 @@ impl ErrorCode {
             Self::Forbidden => "forbidden_error",
             Self::NotFound => "not_found_error",
             Self::MethodNotAllowed => "method_not_allowed_error",
+            Self::MissingPremiumPackage => "missing_premium_package_error",
             Self::Conflict => "conflict_error",
             Self::SnapshotAction => "snapshot_action_error",
             Self::ExistingRunningExecution => "existing_running_execution_error",
@@ -129,6 +132,7 @@ impl ErrorCode {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::FlowRunning => StatusCode::FORBIDDEN,
             Self::NotFound
+            | Self::MissingPremiumPackage
             | Self::DeploymentParentNotFound
             | Self::StepNotInFlow
             | Self::SnapshotNotFound => StatusCode::NOT_FOUND,
@@ -386,6 +390,15 @@ impl From<ChartError> for ApiError {
             ChartError::TooMany(_) => (ErrorCode::TooManyRequests, None),
         };
         Self::new(code, message).at(name)
+    }
+}
+
+impl From<SharingError> for ApiError {
+    fn from(error: SharingError) -> Self {
+        match error {
+            SharingError::Manager(error) => error.into(),
+            SharingError::Records(error) => error.into(),
+        }
     }
 }
 

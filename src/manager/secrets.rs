@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
 use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
-use crate::model::{Caller, EntityId, Timestamp, Visibility};
+use crate::model::{Caller, EntityId, Timestamp, UserName, Visibility};
 
 use super::entities::{Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate};
 use super::{Manager, ManagerError, Place, Vault};
@@ -31,7 +31,7 @@ pub const SECRETS: Collection = Collection {
     default_sort: "created_at, number",
 };
 
-const SECRET: Kind = Kind { collection: &SECRETS, key: "key" };
+pub(super) const SECRET: Kind = Kind { collection: &SECRETS, key: "key" };
 
 /// A secret that a caller brings. Its value is never shown by `Debug`.
 pub struct NewSecret {
@@ -56,9 +56,11 @@ pub struct SecretChange {
     pub is_hidden_value: Option<bool>,
     /// Who may see it.
     pub visibility: Option<Visibility>,
+    /// Whose it is to be.
+    pub owner: Option<UserName>,
 }
 
-fn place<'a>(tenant: &'a str, key: &'a str) -> Place<'a> {
+pub(super) fn place<'a>(tenant: &'a str, key: &'a str) -> Place<'a> {
     Place { kind: "secret", tenant, key }
 }
 
@@ -159,8 +161,15 @@ impl Manager {
             check_may_read(&find(tx, &SECRET, &caller, &key, None)?, &caller)?;
             tx.execute(
                 "UPDATE secrets SET sealed_value = coalesce(?2, sealed_value),
-                 is_hidden_value = coalesce(?3, is_hidden_value), updated_at = ?4 WHERE number = ?1",
-                params![number, sealed, change.is_hidden_value, Timestamp::now().to_string()],
+                 is_hidden_value = coalesce(?3, is_hidden_value), updated_at = ?4,
+                 created_by = coalesce(?5, created_by) WHERE number = ?1",
+                params![
+                    number,
+                    sealed,
+                    change.is_hidden_value,
+                    Timestamp::now().to_string(),
+                    change.owner.as_ref().map(UserName::as_str)
+                ],
             )?;
             find(tx, &SECRET, &caller, &key, None)
         })
@@ -201,7 +210,7 @@ impl Manager {
     }
 }
 
-fn may_read(secret: &Map<String, Value>, caller: &Caller) -> bool {
+pub(super) fn may_read(secret: &Map<String, Value>, caller: &Caller) -> bool {
     secret["is_hidden_value"] != true || secret["created_by"] == caller.user.as_str() || caller.sees_private()
 }
 
@@ -216,7 +225,12 @@ fn check_may_read(secret: &Map<String, Value>, caller: &Caller) -> Result<(), Ma
     )))
 }
 
-fn open(connection: &Connection, vault: &Vault, tenant: &str, key: &str) -> Result<String, ManagerError> {
+pub(super) fn open(
+    connection: &Connection,
+    vault: &Vault,
+    tenant: &str,
+    key: &str,
+) -> Result<String, ManagerError> {
     let sealed: Vec<u8> = connection.query_row(
         "SELECT sealed_value FROM secrets WHERE tenant_name = ? AND key = ?",
         (tenant, key),

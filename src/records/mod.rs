@@ -22,6 +22,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::database::{Database, DatabaseError, ListError};
 
+pub use audit::{AuditFilter, AuditLine};
 pub use chart_snapshots::ChartSnapshotRecord;
 pub use dead_letters::{DeadLetter, DeadLetterPage};
 pub use journal::{Direction, Identity, Journal, JournalPhase, SourceEntry};

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Api, TestServer, eventually, fill};
+use crate::rules_restore::{DEPLOYMENT as FERRY, add_ferry};
 
 const DOCUMENT: &str = "/service/openapi.json";
 
@@ -62,9 +63,9 @@ fn maintenance_does_to_every_call_what_the_description_says() {
     let server = TestServer::start();
     let (api, cfy) = (server.api(), server.cfy());
     fill(&api);
-    cfy.run(&["maintenance-mode", "deactivate"]).refused(&["Maintenance mode is already off"]);
+    cfy.run(&["maintenance-mode", "deactivate"]).refused(&["Nothing to modify"]);
     cfy.run(&["maintenance-mode", "activate", "--wait"]).success().says(&["Manager is in maintenance mode."]);
-    cfy.run(&["maintenance-mode", "activate"]).refused(&["Maintenance mode is already on"]);
+    cfy.run(&["maintenance-mode", "activate"]).refused(&["Nothing to modify"]);
     cfy.run(&["maintenance-mode", "status"]).success().says(&["activated", "Requested By:\tadmin"]);
     cfy.run(&["status"]).success().says(&["Maintenance mode is activated."]);
     cfy.run(&["blueprints", "list"]).refused(&["maintenance mode"]);
@@ -141,6 +142,7 @@ fn maintenance_waits_for_what_runs_and_keeps_waiting_what_is_queued() {
 
     server.terminate();
     server.restart();
+    let api = server.api();
     let shown = api.get("maintenance").expect(200);
     assert_eq!((&shown["status"], &shown["requested_by"]), (&json!("activated"), &json!("admin")));
     api.get("blueprints").expect_error(503, "maintenance_mode_active");
@@ -155,10 +157,10 @@ fn maintenance_waits_for_what_runs_and_keeps_waiting_what_is_queued() {
 fn queued_executions_of_deployments_run_when_maintenance_ends() {
     let server = TestServer::start();
     let api = server.api();
-    fill(&api);
+    add_ferry(&api);
     api.post("maintenance/activate", &json!({})).expect(200);
     wait_until_activated(&api);
-    let body = json!({ "deployment_id": "default_tenant-tower", "workflow_id": "install" });
+    let body = json!({ "deployment_id": FERRY, "workflow_id": "install" });
     api.post("executions", &body).expect_error(503, "maintenance_mode_active");
     let request = api.request("POST".parse().unwrap(), "executions").header("X-BYPASS-MAINTENANCE", "true");
     let started = api.send(request.json(&body)).expect(201);

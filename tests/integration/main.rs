@@ -9,6 +9,7 @@ mod cfy_access;
 mod cfy_errors;
 mod cfy_inventory;
 mod cfy_maintenance;
+mod cfy_manager;
 mod cfy_story;
 mod charts_annotations;
 mod charts_cli;

@@ -28,6 +28,9 @@ const ENTITIES: [(&str, &str); 9] = [
     ("/agents/{name}", "nobody"),
 ];
 
+/// Lists and single things of which there is none, whatever is asked.
+const NEVER: [&str; 2] = ["/provider/context", "/secrets-providers"];
+
 fn answer(api: &Api, path: &str, url: &str) -> Value {
     let reply = api.get(url);
     let body = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
@@ -48,7 +51,7 @@ fn the_document_is_valid_and_true_of_the_answers() {
         if item.get("get").is_some() && !path.contains('{') {
             let answer = answer(&api, path, &url);
             let status = answer["status"].as_u64().unwrap();
-            assert!(status < 400 || path == "/provider/context", "{path}: {answer:#}");
+            assert!(status < 400 || NEVER.contains(&path.as_str()), "{path}: {answer:#}");
             answers.push(answer);
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Api, TestServer, fill, inventory, write_zip};
 
-const DEPLOYMENT: &str = "ferry";
+pub const DEPLOYMENT: &str = "ferry";
 
 /// A blueprint with Cloudify's own workflows, which the harness' one has not.
 const FERRY: &str = "\
@@ -18,7 +18,7 @@ node_templates:
 ";
 
 /// Makes the deployment whose workflows are run, in the caller's tenant.
-fn add_ferry(api: &Api) {
+pub fn add_ferry(api: &Api) {
     let archive = write_zip(&[("ferry/ferry.yaml", FERRY.as_bytes())]);
     let upload = api.request(Method::PUT, "blueprints/ferry?application_file_name=ferry.yaml").body(archive);
     assert_eq!(api.send(upload).expect(201)["state"], "uploaded");

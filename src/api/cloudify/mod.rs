@@ -1,6 +1,7 @@
 //! Cloudify's API, v2 to v3.1: all versions behave as 7.0.5.
 
 mod agents;
+mod audit;
 mod blueprints;
 mod comparisons;
 mod dependencies;
@@ -10,13 +11,16 @@ mod filters;
 mod grants;
 mod graphs;
 mod labels;
+mod log_bundles;
 mod maintenance;
 mod nodes;
 pub(super) mod permissions;
 mod plugins;
+mod premium;
 mod provenance;
 mod schedules;
 mod searches;
+mod secret_files;
 mod secrets;
 mod sites;
 mod snapshots;
@@ -29,6 +33,8 @@ mod user_groups;
 mod users;
 
 use actix_web::web;
+
+pub(super) use log_bundles::LOG_BUNDLES;
 
 /// The versions that are served, each under `/api/<version>`.
 pub const VERSIONS: [&str; 4] = ["v2", "v2.1", "v3", "v3.1"];
@@ -45,6 +51,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
 fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(agents::routes)
+        .configure(audit::routes)
         .configure(blueprints::routes)
         .configure(comparisons::routes)
         .configure(dependencies::routes)
@@ -54,11 +61,14 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(graphs::routes)
         .configure(labels::routes)
         .configure(grants::routes)
+        .configure(log_bundles::routes)
         .configure(maintenance::routes)
         .configure(nodes::routes)
         .configure(plugins::routes)
+        .configure(premium::routes)
         .configure(searches::routes)
         .configure(schedules::routes)
+        .configure(secret_files::routes)
         .configure(secrets::routes)
         .configure(sites::routes)
         .configure(snapshots::routes)

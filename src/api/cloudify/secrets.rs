@@ -7,7 +7,7 @@ use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
 use crate::app::Service;
 use crate::manager::{NewSecret, SecretChange};
 
-use super::blueprints::{visibility, wider};
+use super::blueprints::{owner, visibility, wider};
 use super::permissions::{SECRET_CREATE, SECRET_DELETE, SECRET_GET, SECRET_LIST, SECRET_UPDATE};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -72,7 +72,9 @@ async fn change(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(SECRET_UPDATE)?;
     check_plain(&body)?;
+    let owner = owner(&auth, &service, body.optional_text("creator")?).await?;
     let change = SecretChange {
+        owner,
         value: value(&body)?,
         is_hidden_value: match body.0.get("is_hidden_value") {
             None | Some(Value::Null) => None,

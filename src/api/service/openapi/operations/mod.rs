@@ -3,6 +3,7 @@
 //! What stands here is said by hand and checked against the handlers by this face's tests.
 
 mod agents;
+mod audit;
 mod blueprints;
 mod charts;
 mod comparisons;
@@ -19,6 +20,7 @@ mod maintenance;
 mod manager;
 mod nodes;
 mod plugins;
+mod premium;
 mod schedules;
 mod searches;
 mod secrets;
@@ -68,6 +70,7 @@ pub(super) fn groups() -> Vec<Group> {
         user_groups::group(),
         grants::group(),
         tokens::group(),
+        audit::group(),
         maintenance::group(),
         manager::group(),
         documentation::group(),

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use crate::api::ErrorCode;
 use crate::api::cloudify::permissions::{
-    SECRET_CREATE, SECRET_DELETE, SECRET_GET, SECRET_LIST, SECRET_UPDATE,
+    SECRET_CREATE, SECRET_DELETE, SECRET_EXPORT, SECRET_GET, SECRET_IMPORT, SECRET_LIST, SECRET_UPDATE,
 };
 use crate::manager::SECRETS;
 
 use super::super::examples::secret;
-use super::super::operation::Method::{Delete, Get, Patch, Put};
+use super::super::operation::Method::{Delete, Get, Patch, Post, Put};
 use super::super::operation::{Operation, call, field, flag, text};
 use super::Group;
 use super::blueprints::{visibility_fields, widening};
@@ -21,7 +21,7 @@ pub(super) fn group() -> Group {
     Group {
         tag: "Secrets",
         about: "Values that blueprints refer to by name. Sealed at rest and in archives; lists never show them.",
-        operations: vec![list(), get(), create(), change(), delete(), set_visibility()],
+        operations: vec![list(), get(), create(), change(), delete(), set_visibility(), export(), import()],
     }
 }
 
@@ -99,6 +99,7 @@ fn change() -> Operation {
             json!({ "enum": ["private", "tenant", "global", Value::Null] }),
             "Who is to see it; only more callers than now.",
         ),
+        text("creator", "The user whose it is to be; needs the permission `set_owner`."),
     ];
     fields.extend(unsupported());
     let call = call(Patch, "/secrets/{key}", "Change a secret.")
@@ -129,4 +130,100 @@ fn set_visibility() -> Operation {
         .of(KEY, "lamp_passphrase")
         .finds(NOT_FOUND);
     widening(call, "The secret, without its value.", "Secret", &secret())
+}
+
+fn item() -> Value {
+    json!({
+        "key": "lamp_passphrase",
+        "value": "gAAAAABlZ0…",
+        "visibility": "tenant",
+        "tenant_name": "default_tenant",
+        "is_hidden_value": false,
+        "encrypted": true,
+    })
+}
+
+fn item_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "key": { "type": "string" },
+            "value": { "type": "string", "description": "In clear, or sealed where `encrypted`." },
+            "visibility": { "enum": ["private", "tenant", "global"] },
+            "tenant_name": { "type": "string" },
+            "is_hidden_value": { "$ref": "#/components/schemas/Flag" },
+            "encrypted": { "$ref": "#/components/schemas/Flag" },
+            "creator": { "type": ["string", "null"], "description": "Needs the permission `set_owner`." },
+            "created_at": { "type": ["string", "null"], "description": "Needs the permission `set_timestamp`." },
+            "updated_at": { "type": ["string", "null"], "description": "Needs the permission `set_timestamp`." },
+        },
+    })
+}
+
+fn export() -> Operation {
+    call(Get, "/secrets/share/export", "Export secrets with their values.")
+        .about(
+            "With `_passphrase` the values are sealed as Cloudify does it, so that a Cloudify opens them; else they are in \
+             clear. Of what the caller may not read there is nothing. The audit tells how many left.",
+        )
+        .needs(SECRET_EXPORT)
+        .lists(&SECRETS)
+        .of_all_tenants()
+        .query("_passphrase", json!({ "type": "string", "format": "password" }), "What the values are sealed with.")
+        .flag("_include_metadata", "Whether owners and times are told.")
+        .answers(
+            200,
+            "All of them: there are no pages.",
+            json!({ "type": "array", "items": item_schema() }),
+            json!([item()]),
+        )
+}
+
+fn import() -> Operation {
+    call(Post, "/secrets/share/import", "Import secrets of an export.")
+        .about(
+            "What can't be taken is named by its place in the list, and the rest is taken. An export of a Cloudify can be \
+             imported, too.",
+        )
+        .needs(SECRET_IMPORT)
+        .takes(
+            vec![
+                field("secrets_list", json!({ "type": "array", "items": {} }), "The items of an export.").required(),
+                field(
+                    "tenant_map",
+                    json!({ "type": ["object", "null"], "additionalProperties": { "type": "string" } }),
+                    "To which tenant the secrets of each tenant go; without it to that of the same name.",
+                ),
+                field(
+                    "passphrase",
+                    json!({ "type": ["string", "null"], "format": "password" }),
+                    "What the values are sealed with.",
+                ),
+                flag("override_collisions", false, "Whether secrets that exist get the values of the file."),
+            ],
+            json!({ "secrets_list": [item()], "passphrase": "lamp oil", "override_collisions": false }),
+        )
+        .fails(
+            ErrorCode::BadParameters,
+            "A tenant of `tenant_map` is absent.",
+            "The following destination tenants do not exist on the Manager: ['north']",
+        )
+        .writes_manager()
+        .answers(
+            200,
+            "What existed, by tenant, and what is wrong, by the place in the list.",
+            json!({
+                "type": "object",
+                "properties": {
+                    "colliding_secrets": {
+                        "type": "object",
+                        "additionalProperties": { "type": "array", "items": { "type": "string" } },
+                    },
+                    "secrets_errors": { "type": "object", "additionalProperties": { "type": "object" } },
+                },
+                "required": ["colliding_secrets", "secrets_errors"],
+                "additionalProperties": false,
+            }),
+            json!({ "colliding_secrets": { "default_tenant": ["lamp_passphrase"] }, "secrets_errors": {} }),
+        )
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::access::TOKENS;
 use crate::api::ErrorCode;
+use crate::api::cloudify::permissions::{CREATE_TOKEN, DELETE_TOKEN, LIST_TOKEN};
 
 use super::super::examples::token;
 use super::super::operation::Method::{Delete, Get, Post};
@@ -24,6 +25,7 @@ pub(super) fn group() -> Group {
 fn list() -> Operation {
     call(Get, "/tokens", "List the caller's tokens; a sys_admin sees those of all users.")
         .about("With when each was used last. The secret part of a token is never told again.")
+        .needs(LIST_TOKEN)
         .lists(&TOKENS)
         .answers_page("Token", token())
 }
@@ -33,9 +35,10 @@ fn create() -> Operation {
     whole["value"] = json!("ctok-A5aCVoweqH-ThisPartIsShownOnceAndNeverAgain");
     call(Post, "/tokens", "Create a token for the caller.")
         .about(
-            "`value` is shown this once. `expiration_date` is a time, or relative: `+10h`, `+30 minutes`, `+1 day`. \
+            "`value` is shown this once. `expiration_date` is a time, or relative: `+10h`, `+30 minutes`, `+1day+10min`. \
              Send the token as `Authentication-Token`, as a bearer, or as the password of basic auth.",
         )
+        .needs(CREATE_TOKEN)
         .takes(
             vec![
                 text("description", "What it is for."),
@@ -58,6 +61,7 @@ fn create() -> Operation {
 fn get() -> Operation {
     call(Get, "/tokens/{id}", "Get a token, without its secret part.")
         .about("One of the caller's own; a sys_admin gets those of all users.")
+        .needs(LIST_TOKEN)
         .of(ID, "A5aCVoweqH")
         .finds(NOT_FOUND)
         .answers_one("The token.", "Token", token())
@@ -66,6 +70,7 @@ fn get() -> Operation {
 fn delete() -> Operation {
     call(Delete, "/tokens/{id}", "Delete a token: it no longer works.")
         .about("One of the caller's own; a sys_admin deletes those of all users. The next call with it is answered 401.")
+        .needs(DELETE_TOKEN)
         .of(ID, "A5aCVoweqH")
         .finds(NOT_FOUND)
         .answers_one("The token as it was.", "Token", token())
