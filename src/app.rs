@@ -319,6 +319,18 @@ impl Service {
         page.items.pop().ok_or_else(|| ManagerError::NotFound { noun: "Execution", id: id.to_string() })
     }
 
+    /// Lets an execution of a deployment run again that failed or was cancelled.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotFound`] where there is none that the caller may see; [`ManagerError::Conflict`] where it stands
+    /// otherwise; [`ManagerError::IllegalAction`] for one of the service.
+    pub async fn resume_execution(&self, caller: &Caller, id: ExecutionId) -> Result<(), ManagerError> {
+        self.get_execution(caller, id, None).await?;
+        self.manager.resume_execution(id).await?;
+        self.wake();
+        Ok(())
+    }
+
     /// One page of the events and logs of the tenants that the caller may see.
     ///
     /// # Errors

@@ -200,6 +200,7 @@ pub(super) fn render_execution(tenant: TenantName, user: UserName, chart: i64) -
         created_at: crate::model::Timestamp::now(),
         scheduled_for: None,
         is_dry_run: false,
+        group: None,
     }
 }
 

@@ -12,6 +12,8 @@ pub struct EventChoice {
     pub to: Option<Timestamp>,
     /// What the text is like; `%` stands for anything.
     pub message: Option<String>,
+    /// The execution group to which they, or their executions, belong.
+    pub group: Option<String>,
 }
 
 impl EventChoice {
@@ -23,6 +25,12 @@ impl EventChoice {
         }
         if let Some(to) = self.to {
             scope = scope.and("reported_timestamp <= ?", [text(to.to_string())]);
+        }
+        if let Some(group) = self.group {
+            scope = scope.and(
+                "execution_group_id = ? OR execution_id IN (SELECT e.id FROM executions e WHERE e.execution_group_id = ?)",
+                [text(&*group), text(&*group)],
+            );
         }
         if let Some(message) = self.message {
             // Cloudify's wildcard is SQL's.

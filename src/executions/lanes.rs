@@ -2,10 +2,10 @@
 //!
 //! A restore and a rollback run alone. Creates, captures and restores of one flow run beside each other and beside
 //! everything but those, and so do the drawing of charts and comparisons, a few at a time. Creates that pause flows run
-//! one after the other, so that none starts what the other has stopped. Executions of one deployment run one after the other, and so
-//! do those of one snapshot where one of them replaces its archive.
-//! Verifies run beside everything else, a few at a time: they read archives and no state, and stand still while a
-//! restore or rollback runs.
+//! one after the other, so that none starts what the other has stopped. Executions of one deployment run one after the
+//! other, and so do those of one snapshot where one of them replaces its archive. Of an execution group run so many beside
+//! each other as it says. Verifies run beside everything else, a few at a time: they read archives and no state, and stand
+//! still while a restore or rollback runs.
 
 use crate::model::{Execution, ExecutionStatus, Workflow};
 
@@ -77,6 +77,7 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
         | Workflow::Deployment(_) => {
             let of_deployments = running.iter().filter(|execution| !execution.workflow.is_of_the_service());
             of_deployments.count() < DEPLOYMENT_EXECUTIONS
+                && has_room_in_group(candidate, running)
                 && !running.iter().chain(waiting_before).any(|other| is_same_deployment(candidate, other))
         }
     }
@@ -88,6 +89,13 @@ fn is_comparison(workflow: &Workflow) -> bool {
 
 fn is_verify(execution: &Execution) -> bool {
     execution.workflow == Workflow::VerifySnapshot
+}
+
+fn has_room_in_group(candidate: &Execution, running: &[Execution]) -> bool {
+    candidate.group.as_ref().is_none_or(|group| {
+        let is_of_group = |other: &&Execution| other.group.as_ref().is_some_and(|other| other.id == group.id);
+        running.iter().filter(is_of_group).count() < group.concurrency
+    })
 }
 
 fn pauses_flows(execution: &Execution) -> bool {
@@ -158,7 +166,7 @@ pub fn is_waiting(execution: &Execution, now: crate::model::Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{EntityId, ExecutionId, TenantName, Timestamp, UserName};
+    use crate::model::{EntityId, ExecutionGroup, ExecutionId, TenantName, Timestamp, UserName};
 
     fn execution(workflow: &str, deployment: Option<&str>, status: ExecutionStatus) -> Execution {
         Execution {
@@ -175,6 +183,7 @@ mod tests {
             created_at: Timestamp::now(),
             scheduled_for: None,
             is_dry_run: false,
+            group: None,
         }
     }
 
@@ -296,6 +305,19 @@ mod tests {
                 .map(|candidate| is_taken_in(&candidate, intake));
             assert_eq!(found, expected, "{intake:?}");
         }
+    }
+
+    #[test]
+    fn of_a_group_run_so_many_beside_each_other_as_it_says() {
+        let of = |group: &str, deployment: &str| {
+            let mut execution = running("install", Some(deployment));
+            execution.group = Some(ExecutionGroup { id: group.to_owned(), concurrency: 2 });
+            execution
+        };
+        let next = of("coast", "c");
+        assert!(may_start(&next, &[of("coast", "a"), of("other", "b")], &[]));
+        assert!(!may_start(&next, &[of("coast", "a"), of("coast", "b")], &[]));
+        assert!(may_start(&running("install", Some("d")), &[of("coast", "a"), of("coast", "b")], &[]));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::database::{Collection, Column, ColumnKind, DatabaseError};
 use crate::model::{
-    EntityId, Execution, ExecutionId, ExecutionStatus, SnapshotId, TenantName, Timestamp, UserName, Workflow,
+    EntityId, Execution, ExecutionGroup, ExecutionId, ExecutionStatus, SnapshotId, TenantName, Timestamp,
+    UserName, Workflow,
 };
 
 /// The two tables, as the first migration of a database that has them makes them.
@@ -93,6 +94,17 @@ CREATE INDEX events_by_tenant ON events(tenant_name, reported_timestamp, number,
 CREATE INDEX events_by_execution ON events(execution_id, reported_timestamp, number, tenant_name, type);
 ";
 
+/// What executions and events of execution groups have beside that. In the records of the service it stays empty: the two
+/// tables are alike in all databases.
+pub const SCHEMA_GROUPS: &str = "
+ALTER TABLE executions ADD COLUMN execution_group_id TEXT;
+ALTER TABLE executions ADD COLUMN execution_group_concurrency INTEGER;
+ALTER TABLE executions ADD COLUMN resumed INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX executions_by_group ON executions(execution_group_id) WHERE execution_group_id IS NOT NULL;
+ALTER TABLE events ADD COLUMN execution_group_id TEXT;
+CREATE INDEX events_by_group ON events(execution_group_id) WHERE execution_group_id IS NOT NULL;
+";
+
 /// An execution as Cloudify 7 lists it, with what Lifeboat adds at the end.
 pub const EXECUTIONS: Collection = Collection {
     noun: "Execution",
@@ -110,7 +122,7 @@ pub const EXECUTIONS: Collection = Collection {
         Column::text("started_at"),
         Column::text("scheduled_for"),
         Column::boolean("is_dry_run"),
-        Column::expression("resume", "0", ColumnKind::Boolean),
+        Column::expression("resume", "resumed", ColumnKind::Boolean),
         Column::integer("total_operations"),
         Column::integer("finished_operations"),
         Column::boolean("allow_custom_parameters"),
@@ -128,6 +140,7 @@ pub const EXECUTIONS: Collection = Collection {
         Column::expression("private_resource", "visibility = 'private'", ColumnKind::Boolean),
         Column::text("snapshot_id"),
         Column::text("parent_id"),
+        Column::text("execution_group_id"),
         Column::text("phase"),
         Column::integer("done_bytes"),
         Column::integer("total_bytes"),
@@ -157,6 +170,7 @@ pub const EVENTS: Collection = Collection {
         Column::text("node_name"),
         Column::text("node_instance_id"),
         Column::text("execution_id"),
+        Column::text("execution_group_id"),
         Column::text("type"),
         Column::text("logger"),
         Column::text("level"),
@@ -176,8 +190,9 @@ pub fn insert(connection: &Connection, execution: &Execution) -> Result<(), Data
     connection
         .prepare_cached(
             "INSERT INTO executions (id, workflow_id, tenant_name, created_by, deployment_id, deployment_display_name,
-             blueprint_id, snapshot_id, status, error, parameters, is_system_workflow, is_dry_run, created_at, scheduled_for)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+             blueprint_id, snapshot_id, status, error, parameters, is_system_workflow, is_dry_run, created_at, scheduled_for,
+             execution_group_id, execution_group_concurrency)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             execution.id.to_string(),
@@ -194,6 +209,8 @@ pub fn insert(connection: &Connection, execution: &Execution) -> Result<(), Data
             execution.is_dry_run,
             execution.created_at.to_string(),
             execution.scheduled_for.map(|moment| moment.to_string()),
+            execution.group.as_ref().map(|group| &group.id),
+            execution.group.as_ref().map(|group| i64::try_from(group.concurrency).unwrap_or(i64::MAX)),
         ])?;
     Ok(())
 }
@@ -213,7 +230,7 @@ pub fn set_parent(
     Ok(())
 }
 
-const DECIDING: &str = "id, workflow_id, tenant_name, created_by, deployment_id, blueprint_id, snapshot_id, status, error, parameters, created_at, scheduled_for, is_dry_run";
+const DECIDING: &str = "id, workflow_id, tenant_name, created_by, deployment_id, blueprint_id, snapshot_id, status, error, parameters, created_at, scheduled_for, is_dry_run, execution_group_id, execution_group_concurrency";
 
 /// The execution with this id, or none.
 ///
@@ -240,7 +257,7 @@ pub fn find_numbered(
     );
     Ok(connection
         .prepare_cached(&sql)?
-        .query_row([number], |row| Ok((from_row(row)?, row.get(13)?)))
+        .query_row([number], |row| Ok((from_row(row)?, row.get(15)?)))
         .optional()?)
 }
 
@@ -292,7 +309,30 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Execution> {
             .ok_or_else(|| text_error(10, format!("no time: `{created_at}`")))?,
         scheduled_for: row.get::<_, Option<String>>(11)?.as_deref().and_then(Timestamp::parse),
         is_dry_run: row.get(12)?,
+        group: group_of(row)?,
     })
+}
+
+/// The group of an execution, read from its row.
+fn group_of(row: &Row<'_>) -> rusqlite::Result<Option<ExecutionGroup>> {
+    let (id, concurrency): (Option<String>, Option<i64>) = (row.get(13)?, row.get(14)?);
+    let concurrency = concurrency.and_then(|number| usize::try_from(number).ok()).unwrap_or(usize::MAX);
+    Ok(id.map(|id| ExecutionGroup { id, concurrency }))
+}
+
+/// Puts an execution that failed or was cancelled back among those that wait, because somebody asked for it; answers
+/// whether it stood so.
+///
+/// # Errors
+/// The database's own.
+pub fn resume(connection: &Connection, id: &str) -> Result<bool, DatabaseError> {
+    let resumed = connection
+        .prepare_cached(
+            "UPDATE executions SET status = 'pending', error = '', report = NULL, ended_at = NULL, started_at = NULL,
+             boot = NULL, resumed = 1 WHERE id = ? AND status IN ('failed', 'cancelled')",
+        )?
+        .execute([id])?;
+    Ok(resumed == 1)
 }
 
 /// What a change of status brings along.
@@ -461,6 +501,27 @@ pub fn insert_event(
             event.target_id,
             now,
         ])?;
+    Ok(())
+}
+
+/// Writes a log line of an execution group, which is none of one of its executions; the moment is now.
+///
+/// # Errors
+/// The database's own.
+pub fn insert_group_log(
+    connection: &Connection,
+    tenant: &TenantName,
+    group: &str,
+    workflow: &str,
+    message: &str,
+) -> Result<(), DatabaseError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO events (execution_id, execution_group_id, tenant_name, type, level, logger, message,
+             workflow_id, timestamp, reported_timestamp)
+             VALUES ('', ?1, ?2, 'cloudify_log', 'info', 'lifeboat', ?3, ?4, ?5, ?5)",
+        )?
+        .execute((group, tenant.as_str(), message, workflow, Timestamp::now().to_string()))?;
     Ok(())
 }
 

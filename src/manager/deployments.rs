@@ -2,23 +2,20 @@
 //!
 //! Creating and removing one is a row and an execution; `environment` does their work.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::params;
 use serde_json::{Map, Value, json};
 
 use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
-use crate::executions::table;
-use crate::model::{Caller, EntityId, Execution, Timestamp, UserName, Visibility, Workflow};
+use crate::model::{Caller, EntityId, Timestamp, UserName, Visibility};
 
-use super::blueprint::{DeploymentError, DeploymentPlan, evaluate_outputs, plan_deployment};
+use super::blueprint::{DeploymentError, evaluate_outputs, plan_deployment};
 use super::blueprints::plan_of;
-use super::dependencies::check_no_dependents;
-use super::entities::{
-    Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, set_visibility,
-};
+use super::entities::{Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, find, locate, set_visibility};
 use super::filters::{Choice, Filtered};
 use super::hierarchy::{SUB_ENVIRONMENTS, SUB_SERVICES, check_parents};
-use super::labels::{labels, relabelled};
+use super::labels::relabelled;
 use super::nodes::{instances_of, nodes_of};
+use super::recording::{check_idle, record_deletion, record_deployment};
 use super::sites::{check_site, site_of};
 use super::{Manager, ManagerError};
 
@@ -128,7 +125,12 @@ pub const DEPLOYMENTS: Collection = Collection {
             latest_execution!("e.finished_operations"),
             ColumnKind::Integer,
         ),
-        Column::expression("deployment_groups", "'[]'", ColumnKind::Json),
+        Column::expression(
+            "deployment_groups",
+            "(SELECT json_group_array(m.group_id) FROM (SELECT group_id FROM deployment_group_members
+             WHERE tenant_name = deployments.tenant_name AND deployment_id = deployments.id ORDER BY group_id) m)",
+            ColumnKind::Json,
+        ),
         Column::expression("schedules", "'[]'", ColumnKind::Json),
         Column::expression(
             "environment_type",
@@ -256,22 +258,11 @@ impl Manager {
                 Ok(plan_deployment(&plan, &inputs, &mut new_instance_id)?)
             })
             .await?;
-        let labels = labels(caller.user.as_str(), &new.labels, &plan.labels)?;
         let caller = caller.clone();
         self.write(move |tx| {
-            check_free(tx, &DEPLOYMENT, caller.tenant.as_str(), id.as_str(), new.visibility)?;
-            if let Some(site) = &new.site_name {
-                check_site(tx, &caller, site, (id.as_str(), new.visibility))?;
-            }
-            check_parents(tx, &caller, id.as_str(), &labels)?;
             // It may have been removed meanwhile.
             plan_of(tx, caller.tenant.as_str(), &new.blueprint_id)?;
-            let mut execution = Execution::new(&caller, Workflow::CreateDeploymentEnvironment, Map::new());
-            execution.parameters.insert("deployment_id".to_owned(), json!(id));
-            execution.deployment_id = Some(id.clone());
-            execution.blueprint_id = Some(EntityId::trusted(new.blueprint_id.clone()));
-            insert(tx, &caller, &id, &new, &plan, &labels, &execution.id.to_string())?;
-            table::insert(tx, &execution)?;
+            record_deployment(tx, &caller, &new, &plan, None)?;
             find(tx, &DEPLOYMENT, &caller, id.as_str(), None)
         })
         .await
@@ -293,16 +284,7 @@ impl Manager {
             locate(tx, &DEPLOYMENT, &caller, &id)?;
             check_idle(tx, &caller, &id, options.force)?;
             let deployment = find(tx, &DEPLOYMENT, &caller, &id, None)?;
-            let parameters =
-                json!({ "deployment_id": id, "force": options.force, "delete_logs": options.delete_logs });
-            let mut execution = Execution::new(
-                &caller,
-                Workflow::DeleteDeploymentEnvironment,
-                parameters.as_object().cloned().unwrap_or_default(),
-            );
-            execution.deployment_id = Some(EntityId::trusted(id.clone()));
-            execution.blueprint_id = deployment["blueprint_id"].as_str().map(EntityId::trusted);
-            table::insert(tx, &execution)?;
+            record_deletion(tx, &caller, &id, options, None)?;
             Ok(deployment)
         })
         .await
@@ -431,90 +413,4 @@ pub(super) fn new_instance_id(name: &str) -> String {
     let random: String =
         (0..8).map(|_| char::from(ALPHABET[rand::random_range(0..ALPHABET.len())])).collect();
     format!("{name}_{random}")
-}
-
-fn insert(
-    tx: &Transaction<'_>,
-    caller: &Caller,
-    id: &EntityId,
-    new: &NewDeployment,
-    plan: &DeploymentPlan,
-    labels: &Value,
-    create_execution: &str,
-) -> Result<(), ManagerError> {
-    let json = |map: &Map<String, Value>| Value::Object(map.clone()).to_string();
-    tx.execute(
-        "INSERT INTO deployments (tenant_name, id, display_name, blueprint_id, visibility, created_at, created_by,
-         description, inputs, outputs, capabilities, workflows, groups, policy_types, policy_triggers, scaling_groups,
-         labels, resource_tags, site_name, runtime_only_evaluation, create_execution)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        params![
-            caller.tenant.as_str(),
-            id.as_str(),
-            new.display_name.as_deref().unwrap_or(id.as_str()),
-            new.blueprint_id,
-            new.visibility.as_str(),
-            Timestamp::now().to_string(),
-            caller.user.as_str(),
-            plan.description,
-            json(&plan.inputs),
-            json(&plan.outputs),
-            json(&plan.capabilities),
-            Value::Array(plan.workflows.clone()).to_string(),
-            json(&plan.groups),
-            json(&plan.policy_types),
-            json(&plan.policy_triggers),
-            json(&plan.scaling_groups),
-            labels.to_string(),
-            json(&plan.resource_tags),
-            new.site_name,
-            new.runtime_only_evaluation,
-            create_execution,
-        ],
-    )?;
-    Ok(())
-}
-
-/// The executions of a deployment that count as running.
-pub(super) fn active_executions(
-    connection: &Connection,
-    tenant: &str,
-    deployment: &str,
-) -> Result<Vec<String>, ManagerError> {
-    let active = connection
-        .prepare_cached(
-            "SELECT id FROM executions WHERE tenant_name = ? AND deployment_id = ? AND ended_at IS NULL
-             AND status NOT IN ('queued', 'scheduled') ORDER BY created_at, id",
-        )?
-        .query_map((tenant, deployment), |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(active)
-}
-
-fn check_idle(connection: &Connection, caller: &Caller, id: &str, force: bool) -> Result<(), ManagerError> {
-    let running = active_executions(connection, caller.tenant.as_str(), id)?;
-    if !running.is_empty() {
-        return Err(ManagerError::DependentExists(format!(
-            "Can't delete deployment `{id}` - There are running executions for this deployment. Running executions ids: {}",
-            running.join(", ")
-        )));
-    }
-    if force {
-        return Ok(());
-    }
-    check_no_dependents(connection, caller.tenant.as_str(), id, "delete")?;
-    let live: Vec<String> = connection
-        .prepare_cached(
-            "SELECT id FROM node_instances WHERE tenant_name = ? AND deployment_id = ?
-             AND state NOT IN ('uninitialized', 'deleted') ORDER BY number LIMIT 20",
-        )?
-        .query_map((caller.tenant.as_str(), id), |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    if live.is_empty() {
-        return Ok(());
-    }
-    Err(ManagerError::DependentExists(format!(
-        "Can't delete deployment `{id}` - There are live nodes for this deployment. Live nodes ids: {}",
-        live.join(", ")
-    )))
 }

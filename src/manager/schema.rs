@@ -5,12 +5,17 @@
 use refinery::{Migration, Runner};
 
 use crate::charts::SCHEMA_V3 as CHARTS_V3;
-use crate::executions::table::{LISTING_INDEXES, SCHEMA_V1 as EXECUTIONS_V1};
+use crate::executions::table::{
+    LISTING_INDEXES, SCHEMA_GROUPS as EXECUTIONS_OF_GROUPS, SCHEMA_V1 as EXECUTIONS_V1,
+};
 use crate::flows::SCHEMA_V2 as FLOWS_V2;
 
 use super::dependencies::SCHEMA_V5 as DEPENDENCIES_V5;
+use super::execution_groups::SCHEMA_V5 as EXECUTION_GROUPS_V5;
+use super::groups::SCHEMA_V5 as GROUPS_V5;
 use super::resources_schema::SCHEMA_V4 as RESOURCES_V4;
 use super::schedules::SCHEMA_V5 as SCHEDULES_V5;
+use super::tasks_graphs::SCHEMA_V5 as TASKS_GRAPHS_V5;
 
 /// The version of these tables, written into an archive's metadata and compared at restore.
 pub const SCHEMA_VERSION: u32 = 5;
@@ -218,7 +223,15 @@ CREATE INDEX node_instances_global ON node_instances(number, tenant_name, deploy
 /// The migrations of manager.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
-    let v5 = format!("{SCHEDULES_V5}{DEPENDENCIES_V5}");
+    let v5 = [
+        EXECUTIONS_OF_GROUPS,
+        SCHEDULES_V5,
+        DEPENDENCIES_V5,
+        GROUPS_V5,
+        EXECUTION_GROUPS_V5,
+        TASKS_GRAPHS_V5,
+    ]
+    .concat();
     let v7 = format!("{LISTING_INDEXES}{ENTITY_INDEXES}");
     let migrations = [
         ("V1__manager", v1.as_str()),

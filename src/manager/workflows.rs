@@ -12,10 +12,12 @@ use crate::model::{
 };
 
 use super::blueprint::{LifecycleStep, WorkflowPlan, is_workflow_available, plan_workflow};
-use super::deployments::{DEPLOYMENT, active_executions};
+use super::deployments::DEPLOYMENT;
 use super::entities::locate;
 use super::environment::told;
+use super::execution_groups::Place;
 use super::nodes::{instances_of, nodes_of};
+use super::recording::active_executions;
 use super::{Manager, ManagerError};
 
 /// How a workflow is to be started.
@@ -57,7 +59,7 @@ impl Manager {
         let caller = caller.clone();
         self.write(move |tx| {
             locate(tx, &DEPLOYMENT, &caller, &start.deployment)?;
-            record(tx, &start, parameters, &options)
+            record(tx, &start, parameters, &options, None)
         })
         .await
     }
@@ -88,6 +90,7 @@ impl Start {
             created_at: Timestamp::now(),
             scheduled_for: None,
             is_dry_run: false,
+            group: None,
         }
     }
 }
@@ -101,6 +104,7 @@ pub(super) fn record(
     start: &Start,
     parameters: Map<String, Value>,
     options: &StartOptions,
+    place: Option<&Place<'_>>,
 ) -> Result<Execution, ManagerError> {
     let (workflow, deployment) = (&start.workflow, &start.deployment);
     let (blueprint, workflows): (String, String) = tx
@@ -135,6 +139,9 @@ pub(super) fn record(
             )));
         }
         execution.status = ExecutionStatus::Queued;
+    }
+    if let Some(place) = place {
+        place.take(&mut execution);
     }
     table::insert(tx, &execution)?;
     Ok(execution)

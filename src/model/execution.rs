@@ -274,6 +274,17 @@ pub struct Execution {
     pub scheduled_for: Option<Timestamp>,
     /// Whether no operation is to be run and no state changed.
     pub is_dry_run: bool,
+    /// The execution group that it belongs to, if any.
+    pub group: Option<ExecutionGroup>,
+}
+
+/// The group of an execution, as far as it decides when the execution starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionGroup {
+    /// Its id.
+    pub id: String,
+    /// How many of its executions run beside each other at the most.
+    pub concurrency: usize,
 }
 
 impl Execution {
@@ -293,6 +304,7 @@ impl Execution {
             created_at: Timestamp::now(),
             scheduled_for: None,
             is_dry_run: false,
+            group: None,
         }
     }
 

@@ -13,7 +13,7 @@ mod timestamp;
 
 pub use access::{Permission, Role, SystemRole, TenantRole, Visibility};
 pub use caller::{Asking, Caller};
-pub use execution::{CancelMode, Execution, ExecutionStatus, Workflow};
+pub use execution::{CancelMode, Execution, ExecutionGroup, ExecutionStatus, Workflow};
 pub use ids::{BlobId, EntityId, ExecutionId, IdError, SnapshotId, TenantName, UserName};
 pub use permissions::{Grants, PERMISSIONS};
 pub use selection::{EntityName, IdPattern, Matcher, Selection, SelectionError};

@@ -2,7 +2,7 @@
 
 use refinery::{Migration, Runner};
 
-use crate::executions::table::{LISTING_INDEXES, SCHEMA_V1 as EXECUTIONS_V1};
+use crate::executions::table::{LISTING_INDEXES, SCHEMA_GROUPS, SCHEMA_V1 as EXECUTIONS_V1};
 
 const V1: &str = "
 CREATE TABLE service (
@@ -191,6 +191,7 @@ pub fn migrations() -> Runner {
         ("V5__reseal", V5),
         ("V6__protection", V6),
         ("V8__listing_indexes", v8.as_str()),
+        ("V9__execution_groups", SCHEMA_GROUPS),
     ];
     Runner::new(
         &migrations.map(|(name, sql)| {

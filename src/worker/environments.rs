@@ -121,6 +121,7 @@ fn record(
         created_at: Timestamp::now(),
         scheduled_for: None,
         is_dry_run: false,
+        group: None,
     };
     table::insert(connection, &execution)?;
     table::set_parent(connection, execution.id, parent)?;

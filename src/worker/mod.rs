@@ -117,6 +117,7 @@ impl Worker for SnapshotWorker {
         error: &str,
     ) -> Result<(), DatabaseError> {
         self.mark(tx, execution, status)?;
+        crate::manager::execution_ended(tx, execution, status)?;
         if status == ExecutionStatus::Terminated {
             return Ok(());
         }

@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
 use crate::app::Service;
 use crate::manager::{DependencyQuery, NewDependency};
-use crate::model::Visibility;
 
 use super::permissions::{DEPENDENCY_CREATE, DEPENDENCY_DELETE, DEPENDENCY_LIST};
-use super::provenance::provenance;
+use super::provenance::{provenance, visibility_of};
 
 // Registered before `/deployments/{id}`, which would take the name for an id.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -118,7 +117,6 @@ fn all(auth: &Auth, given: Option<Vec<Value>>) -> Result<Vec<NewDependency>, Api
 fn described(auth: &Auth, body: &JsonBody) -> Result<NewDependency, ApiError> {
     let (created_by, created_at) = provenance(auth, body)?;
     let object = |name| Ok::<_, ApiError>(body.object(name)?.map(|object| Value::Object(object.clone())));
-    let visibility = body.optional_text("visibility")?;
     Ok(NewDependency {
         dependency_creator: body.text("dependency_creator")?.to_owned(),
         target_deployment: body.optional_text("target_deployment")?.map(str::to_owned),
@@ -126,15 +124,7 @@ fn described(auth: &Auth, body: &JsonBody) -> Result<NewDependency, ApiError> {
         external_source: object("external_source")?,
         external_target: object("external_target")?,
         id: body.optional_text("id")?.map(str::to_owned),
-        visibility: visibility
-            .map(|text| {
-                Visibility::parse(text).ok_or_else(|| {
-                    ApiError::bad_parameters(format!(
-                        "Invalid visibility: `{text}`. Valid visibility's values are: ['private', 'tenant', 'global']"
-                    ))
-                })
-            })
-            .transpose()?,
+        visibility: visibility_of(auth, body)?,
         created_at,
         created_by,
     })

@@ -33,8 +33,14 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// List deployments.
 async fn list(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(DEPLOYMENT_LIST)?;
-    let choice = Choice { search_name: listing.get("_search_name").map(str::to_owned), ..choice(&listing) };
-    let page = service.manager.search(caller, Filtered::Deployments, choice, listing.query(&[])?).await?;
+    let group = listing.get("_group_id").or_else(|| listing.get("deployment_group_id"));
+    let choice = Choice {
+        search_name: listing.get("_search_name").map(str::to_owned),
+        group_id: group.map(str::to_owned),
+        ..choice(&listing)
+    };
+    let query = listing.query(&["deployment_group_id"])?;
+    let page = service.manager.search(caller, Filtered::Deployments, choice, query).await?;
     Ok(HttpResponse::Ok().json(page_json(page)))
 }
 

@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
 use crate::app::Service;
+use crate::database::Filter;
 use crate::executions::{EventChoice, ExecutionError};
 use crate::manager::Keep;
 use crate::model::{CancelMode, ExecutionId, Permission, TenantRole, Timestamp};
@@ -39,7 +40,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// `_include_system_workflows` asks for them.
 async fn list(service: web::Data<Service>, auth: Auth, listing: Listing) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(LIST)?;
-    let query = listing.query(&[])?;
+    let mut query = listing.query(&[])?;
+    if let Some(group) = listing.get("_group_id") {
+        query
+            .filters
+            .push(Filter { column: "execution_group_id".to_owned(), values: vec![group.to_owned()] });
+    }
     let asks = query.filters.iter().any(|filter| filter.column == "is_system_workflow");
     let include_system = asks || listing.boolean("_include_system_workflows", false)?;
     let page = service.list_executions(caller, query, include_system).await?;
@@ -81,9 +87,10 @@ async fn start(service: web::Data<Service>, auth: Auth, body: JsonBody) -> Resul
     Ok(HttpResponse::Created().json(service.execution_view(execution.id).await?))
 }
 
-/// Cancel an execution.
+/// Cancel or resume an execution.
 ///
-/// `cancel`, `force-cancel` and `kill`.
+/// `cancel`, `force-cancel` and `kill`; `resume` and `force-resume` let one of a deployment run again that failed or was
+/// cancelled.
 async fn act(
     service: web::Data<Service>,
     auth: Auth,
@@ -97,9 +104,13 @@ async fn act(
         "cancel" => CancelMode::Cancel,
         "force-cancel" => CancelMode::Force,
         "kill" => CancelMode::Kill,
+        "resume" | "force-resume" => {
+            service.resume_execution(caller, id).await?;
+            return Ok(HttpResponse::Ok().json(service.execution_view(id).await?));
+        }
         _ => {
             return Err(ApiError::bad_parameters(format!(
-                "Invalid action: {action}, Valid action values are: ['cancel', 'force-cancel', 'kill']"
+                "Invalid action: {action}, Valid action values are: ['cancel', 'force-cancel', 'kill', 'resume', 'force-resume']"
             )));
         }
     };
@@ -137,8 +148,15 @@ async fn delete_events(
 }
 
 /// The parameters of events that are no filters of a list.
-const OF_EVENTS: [&str; 6] =
-    ["from_datetime", "to_datetime", "message", "message.text", "include_logs", "store_before"];
+const OF_EVENTS: [&str; 7] = [
+    "from_datetime",
+    "to_datetime",
+    "message",
+    "message.text",
+    "include_logs",
+    "store_before",
+    "execution_group_id",
+];
 
 /// Which events are meant: times by name or as Cloudify's older `_range`, and what the text is like.
 fn chosen(listing: &Listing) -> Result<EventChoice, ApiError> {
@@ -146,6 +164,7 @@ fn chosen(listing: &Listing) -> Result<EventChoice, ApiError> {
         from: moment("from_datetime", listing.get("from_datetime"))?,
         to: moment("to_datetime", listing.get("to_datetime"))?,
         message: listing.get("message").or(listing.get("message.text")).map(str::to_owned),
+        group: listing.get("execution_group_id").map(str::to_owned),
     };
     for range in listing.all("_range") {
         let [field, from, to] = range.split(',').collect::<Vec<_>>()[..] else {

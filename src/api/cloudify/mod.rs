@@ -5,7 +5,9 @@ mod audit;
 mod blueprints;
 mod comparisons;
 mod dependencies;
+mod deployment_groups;
 mod deployments;
+mod execution_groups;
 mod executions;
 mod filters;
 mod grants;
@@ -26,6 +28,7 @@ mod sites;
 mod snapshots;
 mod status;
 mod summary;
+mod tasks_graphs;
 mod tenants;
 mod tokens;
 mod transfer;
@@ -55,7 +58,9 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(blueprints::routes)
         .configure(comparisons::routes)
         .configure(dependencies::routes)
+        .configure(deployment_groups::routes)
         .configure(deployments::routes)
+        .configure(execution_groups::routes)
         .configure(executions::routes)
         .configure(filters::routes)
         .configure(graphs::routes)
@@ -74,6 +79,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(snapshots::routes)
         .configure(status::routes)
         .configure(summary::routes)
+        .configure(tasks_graphs::routes)
         .configure(tenants::routes)
         .configure(tokens::routes)
         .configure(user_groups::routes)

@@ -1,7 +1,9 @@
 //! Whose an entity is and when it was made, where a caller brings it from another manager.
 
 use crate::api::{ApiError, Auth, ErrorCode, JsonBody};
-use crate::model::{Timestamp, UserName};
+use crate::model::{Timestamp, UserName, Visibility};
+
+use super::permissions::CREATE_GLOBAL_RESOURCE;
 
 /// What the body says of `created_by` and `created_at`; only a sys_admin may say it.
 ///
@@ -37,6 +39,28 @@ pub(super) fn moment(body: &JsonBody, name: &str) -> Result<Option<Timestamp>, A
                 .ok_or_else(|| ApiError::bad_parameters(format!("Illegal datetime `{name}`: {text}")))
         })
         .transpose()
+}
+
+/// The visibility in the body, or none; what all tenants see is for sys_admins.
+///
+/// # Errors
+/// 400 for what is none; 403.
+pub(super) fn visibility_of(auth: &Auth, body: &JsonBody) -> Result<Option<Visibility>, ApiError> {
+    let Some(text) = body.optional_text("visibility")? else { return Ok(None) };
+    let visibility = Visibility::parse(text).ok_or_else(|| {
+        ApiError::bad_parameters(format!(
+            "Invalid visibility: `{text}`. Valid visibility's values are: ['private', 'tenant', 'global']"
+        ))
+    })?;
+    if visibility == Visibility::Global {
+        auth.allow(CREATE_GLOBAL_RESOURCE)?;
+    }
+    Ok(Some(visibility))
+}
+
+/// What answers to callers who want to write what only executions write.
+pub(super) fn only_by_executions(what: &str) -> ApiError {
+    ApiError::new(ErrorCode::Forbidden, format!("{what} can only be created or changed by executions"))
 }
 
 /// Refuses everybody but a sys_admin.

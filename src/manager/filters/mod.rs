@@ -18,6 +18,7 @@ use super::secrets::SECRETS;
 pub use rule::FilterRule;
 pub use saved::{BLUEPRINTS_FILTERS, DEPLOYMENTS_FILTERS, FilterChange, NewFilter};
 pub use search::Choice;
+pub(super) use search::chosen_deployments;
 
 /// The kinds of entities that can be filtered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,6 +23,8 @@ pub struct Choice {
     pub by_type: bool,
     /// A text that the name which people see has to hold; of deployments only.
     pub search_name: Option<String>,
+    /// A deployment group; of deployments only.
+    pub group_id: Option<String>,
 }
 
 impl Choice {
@@ -105,6 +107,13 @@ pub(in crate::manager) fn page(
     if of == Filtered::Deployments {
         scope = named(scope, query.search.take(), choice.search_name.as_deref());
     }
+    if let Some(group) = &choice.group_id {
+        scope = scope.and(
+            "EXISTS (SELECT 1 FROM deployment_group_members m WHERE m.tenant_name = deployments.tenant_name
+             AND m.deployment_id = deployments.id AND m.group_id = ?)",
+            [text(&**group)],
+        );
+    }
     let mut chosen = scope.clone();
     for rule in &rules {
         chosen = rule.restrict(chosen, of);
@@ -157,7 +166,6 @@ impl Manager {
 ///
 /// # Errors
 /// As [`Choice::rules`]; the database's own.
-#[expect(dead_code, reason = "groups of deployments are chosen by filters from here")]
 pub(in crate::manager) fn chosen_deployments(
     connection: &Connection,
     caller: &Caller,

@@ -162,7 +162,7 @@ fn start(tx: &Transaction<'_>, due: &Due) -> Result<ExecutionId, ManagerError> {
         queue: true,
         scheduled_for: None,
     };
-    match record(tx, &start, parameters, &options) {
+    match record(tx, &start, parameters, &options, None) {
         Ok(execution) => Ok(execution.id),
         Err(
             error @ (ManagerError::NonexistentWorkflow(_)

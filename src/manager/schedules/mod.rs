@@ -92,6 +92,7 @@ pub const EXECUTION_SCHEDULES: Collection = Collection {
         // Filled in afterwards: no table holds what is to come.
         Column::expression("all_next_occurrences", "'[]'", ColumnKind::Json),
         Column::text("latest_execution"),
+        Column::expression("recurrence", "rule ->> '$.recurrence'", ColumnKind::Text),
     ],
     search: &["id"],
     default_sort: "created_at, number",

@@ -3,6 +3,7 @@
 mod blueprints;
 mod dependencies;
 mod deployments;
+mod groups;
 mod others;
 mod plans;
 mod schedules;

@@ -7,6 +7,7 @@ mod files;
 mod flows;
 mod index;
 mod judge;
+mod nested;
 mod rows;
 mod sealed;
 mod selected;

@@ -15,6 +15,7 @@ use crate::model::{EntityId, TenantName, Timestamp};
 use super::super::KeyMaterial;
 use super::collect::sealed_blueprint;
 use super::files::bring_file;
+use super::nested::nested_rows;
 use super::tables::{Field, Kind, TABLES, Table};
 use super::{ABOUT, About, Counts, EntrySource, SourceError, sealed, state};
 
@@ -110,15 +111,17 @@ pub(super) struct Envelope {
     #[serde(rename = "type")]
     pub kind: String,
     #[serde(default)]
+    pub source: Option<String>,
+    #[serde(default)]
     pub source_id: Option<String>,
     pub items: Vec<Map<String, Value>>,
 }
 
 /// A row that is ready to be written.
-struct Row {
-    table: &'static Table,
-    columns: Vec<&'static str>,
-    values: Vec<SqlValue>,
+pub(super) struct Row {
+    pub target: &'static str,
+    pub columns: Vec<&'static str>,
+    pub values: Vec<SqlValue>,
 }
 
 struct Stage<'a> {
@@ -195,7 +198,11 @@ impl Stage<'_> {
         if envelope.kind == "sites" && envelope.items.is_empty() {
             return Ok(());
         }
-        let table = TABLES.iter().find(|table| table.kind == envelope.kind).ok_or_else(|| {
+        let is_meant = |table: &&Table| {
+            table.kind == envelope.kind
+                && (envelope.source.is_none() || envelope.source.as_deref() == table.source_kind)
+        };
+        let table = TABLES.iter().find(is_meant).ok_or_else(|| {
             Self::wrong(name, format!("entities of type `{}` are not known here", envelope.kind))
         })?;
         let extras: Option<Envelope> = if table.extra.is_empty() {
@@ -211,11 +218,18 @@ impl Stage<'_> {
         }
         self.count(table.kind, envelope.items.len());
         let mut extras = extras.map(|extras| extras.items).unwrap_or_default().into_iter();
-        for item in envelope.items {
+        for mut item in envelope.items {
             let extra = extras.next().unwrap_or_default();
+            let nested = match table.nested {
+                Some(nested) => {
+                    nested_rows(nested, &mut self.keys, (name, tenant), &mut item, &mut self.filled.notes)?
+                }
+                None => Vec::new(),
+            };
             let mut row = self.row(name, tenant, table, envelope.source_id.as_deref(), item, extra)?;
             self.file_of(tenant, table, &mut row)?;
             rows.push(row);
+            rows.extend(nested);
         }
         Ok(())
     }
@@ -229,7 +243,11 @@ impl Stage<'_> {
         mut item: Map<String, Value>,
         mut extra: Map<String, Value>,
     ) -> Result<Row, SourceError> {
-        let mut row = Row { table, columns: vec!["tenant_name"], values: vec![tenant.to_owned().into()] };
+        let mut row = Row {
+            target: table.target(),
+            columns: vec!["tenant_name"],
+            values: vec![tenant.to_owned().into()],
+        };
         if let (Some(source), true) = (table.source, table.source_is_column) {
             let id = source_id.ok_or_else(|| Self::wrong(entry, "it has no `source_id`"))?;
             row.columns.push(source);
@@ -298,7 +316,7 @@ impl Stage<'_> {
     fn write(&self, rows: Vec<Row>) -> Result<(), SourceError> {
         self.generation.database.write_blocking(move |tx| {
             for row in rows {
-                insert(tx, row.table.target(), &row.columns, row.values)?;
+                insert(tx, row.target, &row.columns, row.values)?;
             }
             Ok::<(), SourceError>(())
         })
@@ -405,7 +423,7 @@ fn check_id(table: &Table, value: &Value) -> Result<(), String> {
     }
 }
 
-fn sql_value(field: &Field, value: Value) -> Result<SqlValue, String> {
+pub(super) fn sql_value(field: &Field, value: Value) -> Result<SqlValue, String> {
     let wrong = |value: &Value| format!("`{}` is {value}", field.key);
     match (field.kind, value) {
         (_, Value::Null) if field.kind != Kind::Json && field.kind != Kind::Properties => Ok(SqlValue::Null),

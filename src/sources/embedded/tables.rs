@@ -3,6 +3,8 @@
 //! An item in `tenants/<tenant>/NNNNNNNN.json` holds exactly Cloudify 7's keys (an extra key would break its own
 //! restore); what our manager knows beyond them is the item at the same place in `lifeboat/<tenant>/NNNNNNNN.json`.
 
+mod many;
+
 /// How a column's value stands in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -46,6 +48,20 @@ pub(super) struct Table {
     pub time: Option<&'static str>,
     pub dumped: &'static [Field],
     pub extra: &'static [Field],
+    /// Rows of another table that stand within its items, if any.
+    pub nested: Option<&'static Nested>,
+}
+
+/// Rows of a table that stand as a list within the items of another one.
+#[derive(Debug)]
+pub(super) struct Nested {
+    /// The key of the list in the item.
+    pub key: &'static str,
+    pub table: &'static str,
+    /// The column that names the item, by its `id`.
+    pub owner: &'static str,
+    /// The columns of a row; where there is one, the list holds its values, else objects.
+    pub columns: &'static [Field],
 }
 
 const fn field(name: &'static str, kind: Kind) -> Field {
@@ -82,6 +98,7 @@ pub(super) const TABLES: &[Table] = &[
         time: Some("created_at"),
         dumped: &[text("name"), text("location"), text("visibility"), text("created_by"), text("created_at")],
         extra: &[],
+        nested: None,
     },
     Table {
         kind: "plugins",
@@ -109,6 +126,7 @@ pub(super) const TABLES: &[Table] = &[
             text("archive_blob"),
             integer("archive_size_bytes"),
         ],
+        nested: None,
     },
     Table {
         kind: "blueprints",
@@ -142,6 +160,7 @@ pub(super) const TABLES: &[Table] = &[
             boolean("holds_key_material"),
             text("icon"),
         ],
+        nested: None,
     },
     Table {
         kind: "deployments",
@@ -171,7 +190,9 @@ pub(super) const TABLES: &[Table] = &[
             json("resource_tags"),
         ],
         extra: &[text("updated_at"), text("site_name"), text("create_execution"), text("work_folder")],
+        nested: None,
     },
+    many::DEPLOYMENT_GROUPS,
     Table {
         kind: "nodes",
         table: "nodes",
@@ -198,6 +219,7 @@ pub(super) const TABLES: &[Table] = &[
             integer("number_of_instances"),
         ],
         extra: &[],
+        nested: None,
     },
     Table {
         kind: "node_instances",
@@ -222,6 +244,7 @@ pub(super) const TABLES: &[Table] = &[
             boolean("is_status_check_ok"),
         ],
         extra: &[integer("version")],
+        nested: None,
     },
     Table {
         kind: "agents",
@@ -246,28 +269,9 @@ pub(super) const TABLES: &[Table] = &[
             text("visibility"),
         ],
         extra: &[text("updated_at")],
+        nested: None,
     },
-    Table {
-        kind: "inter_deployment_dependencies",
-        table: "inter_deployment_dependencies",
-        source: None,
-        source_is_column: false,
-        source_kind: None,
-        time: Some("created_at"),
-        dumped: &[
-            text("id"),
-            text("visibility"),
-            text("created_at"),
-            text("created_by"),
-            text("dependency_creator"),
-            json("target_deployment_func"),
-            text("source_deployment_id"),
-            text("target_deployment_id"),
-            json("external_source"),
-            json("external_target"),
-        ],
-        extra: &[],
-    },
+    many::DEPENDENCIES,
     Table {
         kind: "executions",
         table: "executions",
@@ -295,6 +299,9 @@ pub(super) const TABLES: &[Table] = &[
             text("deployment_display_name"),
             text("blueprint_id"),
             text("parent_id"),
+            text("execution_group_id"),
+            integer("execution_group_concurrency"),
+            boolean("resumed"),
             text("scheduled_for"),
             text("phase"),
             integer("done_bytes"),
@@ -303,10 +310,12 @@ pub(super) const TABLES: &[Table] = &[
             integer("total_operations"),
             json("report"),
         ],
+        nested: None,
     },
+    many::EXECUTION_GROUPS,
     Table {
         kind: "events",
-        table: "events",
+        table: "(SELECT * FROM events WHERE execution_group_id IS NULL)",
         source: Some("execution_id"),
         source_is_column: true,
         source_kind: Some("executions"),
@@ -332,7 +341,39 @@ pub(super) const TABLES: &[Table] = &[
             constant("agent_name", "NULL", Kind::Text),
         ],
         extra: &[text("node_name")],
+        nested: None,
     },
+    Table {
+        kind: "events",
+        table: "(SELECT * FROM events WHERE execution_group_id IS NOT NULL)",
+        source: Some("execution_group_id"),
+        source_is_column: true,
+        source_kind: Some("execution_groups"),
+        time: Some("timestamp"),
+        dumped: &[
+            text("timestamp"),
+            text("reported_timestamp"),
+            text("workflow_id"),
+            text("blueprint_id"),
+            text("deployment_id"),
+            constant("deployment_display_name", "deployment_id", Kind::Text),
+            text("message"),
+            json("error_causes"),
+            text("event_type"),
+            text("operation"),
+            text("source_id"),
+            text("target_id"),
+            text("node_instance_id"),
+            text("type"),
+            text("logger"),
+            text("level"),
+            constant("manager_name", "NULL", Kind::Text),
+            constant("agent_name", "NULL", Kind::Text),
+        ],
+        extra: &[text("node_name"), text("execution_id")],
+        nested: None,
+    },
+    many::TASKS_GRAPHS,
     Table {
         kind: "deployments_filters",
         // Every manager has those of the system.
@@ -343,6 +384,7 @@ pub(super) const TABLES: &[Table] = &[
         time: Some("created_at"),
         dumped: FILTER,
         extra: &[text("updated_at")],
+        nested: None,
     },
     Table {
         kind: "blueprints_filters",
@@ -353,31 +395,9 @@ pub(super) const TABLES: &[Table] = &[
         time: Some("created_at"),
         dumped: FILTER,
         extra: &[text("updated_at")],
+        nested: None,
     },
-    Table {
-        kind: "execution_schedules",
-        table: "execution_schedules",
-        source: None,
-        source_is_column: false,
-        source_kind: None,
-        time: Some("created_at"),
-        dumped: &[
-            text("id"),
-            json("rule"),
-            text("deployment_id"),
-            text("workflow_id"),
-            text("created_at"),
-            text("since"),
-            text("until"),
-            boolean("stop_on_fail"),
-            properties("parameters"),
-            json("execution_arguments"),
-            integer("slip"),
-            boolean("enabled"),
-            text("created_by"),
-        ],
-        extra: &[text("visibility"), text("next_occurrence"), text("latest_execution")],
-    },
+    many::SCHEDULES,
 ];
 
 /// A saved filter, as Cloudify's dump has it.
@@ -392,66 +412,4 @@ impl Table {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    /// Columns that are not carried as fields, each with its reason.
-    const NOT_CARRIED: &[(&str, &str, &str)] = &[
-        ("*", "number", "given anew in the order of the archive"),
-        ("*", "tenant_name", "the folder says it"),
-        ("blueprints_filters", "is_system_filter", "those of the system are in every manager"),
-        ("deployments_filters", "is_system_filter", "those of the system are in every manager"),
-        ("executions", "boot", "belongs to this installation"),
-        ("executions", "snapshot_id", "only executions of the service have one"),
-        ("agents", "sealed_rabbitmq_password", "carried in `credentials/agents.age`"),
-        ("agents", "sealed_key_file", "carried in `credentials/agents.age`"),
-    ];
-
-    #[test]
-    fn every_column_of_every_table_is_carried() {
-        let mut connection = rusqlite::Connection::open_in_memory().unwrap();
-        crate::manager::schema::migrations().run(&mut connection).unwrap();
-        let names = |sql: &str| -> Vec<String> {
-            let mut statement = connection.prepare(sql).unwrap();
-            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-        };
-        let tables = names(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'refinery_%'",
-        );
-        for table in tables {
-            // Tenants are in `mgmt/`, secrets in `credentials/secrets.age`; what schedules have started outlives a restore.
-            if ["tenants", "secrets", "fired_schedules"].contains(&table.as_str()) {
-                continue;
-            }
-            // Triggers fill them from the column `labels` of what they belong to.
-            if table == "blueprint_labels" || table == "deployment_labels" {
-                continue;
-            }
-            // Those of flows and charts are carried in folders of their own; what graphs say is read from them again.
-            let is_of_charts = super::super::charts::CHART_TABLES.iter().any(|spec| spec.kind == table);
-            let is_of_flows = super::super::flows::FLOW_TABLES.iter().any(|spec| spec.kind == table);
-            if is_of_flows || is_of_charts || table == "flow_steps" {
-                continue;
-            }
-            let spec = TABLES.iter().find(|spec| spec.target() == table);
-            let spec = spec.unwrap_or_else(|| panic!("no snapshot carries the table `{table}`"));
-            let mut carried: BTreeSet<String> = spec
-                .dumped
-                .iter()
-                .chain(spec.extra)
-                .filter_map(|field| field.column)
-                .map(str::to_owned)
-                .collect();
-            carried.extend(spec.source.map(str::to_owned));
-            for column in names(&format!("SELECT name FROM pragma_table_info('{table}')")) {
-                let is_excused =
-                    NOT_CARRIED.iter().any(|(t, c, _)| (*t == "*" || *t == table) && *c == column);
-                assert!(
-                    carried.contains(&column) || is_excused,
-                    "no snapshot carries the column `{column}` of `{table}`"
-                );
-            }
-        }
-    }
-}
+mod tests;

@@ -113,6 +113,7 @@ impl Tenant<'_> {
             self.deployed(deployment, *has_workflows);
         }
         many::dependencies(&self.api, &deployments, self.dice);
+        many::groups(&self.api, &deployments, self.dice);
         self.settle();
         for _ in 0..self.dice.between(0, most) {
             flows::flow(&self.api, self.name, self.dice);

@@ -68,6 +68,10 @@ pub const KINDS: &[Kind] = &[
         below: &[],
         exempt: &[],
     },
+    Kind { path: "/deployment-groups", listed: Listed::Cloudify("id"), below: &[document("")], exempt: &[] },
+    Kind { path: "/execution-groups", listed: Listed::Cloudify("id"), below: &[document("")], exempt: &[] },
+    Kind { path: "/tasks_graphs", listed: Listed::Cloudify("id"), below: &[], exempt: &[] },
+    Kind { path: "/operations", listed: Listed::Cloudify("id"), below: &[document("")], exempt: &[] },
     Kind {
         path: "/execution-schedules",
         listed: Listed::Cloudify("deployment_id,id"),

@@ -1,4 +1,4 @@
-//! What acts on many deployments or later: schedules and dependencies.
+//! What acts on many deployments or later: schedules, dependencies, groups and tasks graphs.
 
 use serde_json::json;
 
@@ -34,5 +34,31 @@ pub(super) fn dependencies(api: &Api, deployments: &[(String, bool)], dice: &mut
             });
             api.put("deployments/inter-deployment-dependencies", &body).expect(200);
         }
+    }
+}
+
+/// Groups of deployments, one of them with an execution group and a tasks graph.
+pub(super) fn groups(api: &Api, deployments: &[(String, bool)], dice: &mut Dice) {
+    let members: Vec<&String> = deployments.iter().filter(|_| dice.chance(60)).map(|(id, _)| id).collect();
+    let body = json!({
+        "deployment_ids": members, "description": dice.name(), "default_inputs": dice.object(2),
+        "labels": [{ "key9": dice.name() }],
+    });
+    api.put("deployment-groups/some", &body).expect(200);
+    let start = json!({
+        "deployment_group_id": "some", "workflow_id": "install", "concurrency": dice.between(1, 3), "force": true,
+    });
+    let started = api.post("execution-groups", &start).expect(200);
+    for execution in started["execution_ids"].as_array().unwrap() {
+        let operations: Vec<_> = (0..dice.below(4))
+            .map(|number| {
+                json!({
+                    "id": format!("{}-{number}", execution.as_str().unwrap()), "name": dice.name(),
+                    "type": "RemoteWorkflowTask", "parameters": dice.object(2), "dependencies": [],
+                })
+            })
+            .collect();
+        let graph = json!({ "execution_id": execution, "name": "graph", "operations": operations });
+        api.post("tasks_graphs/tasks_graphs", &graph).expect(201);
     }
 }

@@ -40,6 +40,8 @@ fn list() -> Operation {
     filtering(call(Get, "/deployments", "List deployments."))
         .needs(DEPLOYMENT_LIST)
         .lists(&DEPLOYMENTS)
+        .query("_group_id", json!({ "type": "string" }), "The deployment group to which they belong.")
+        .query("deployment_group_id", json!({ "type": "string" }), "The same.")
         .query("_search_name", json!({ "type": "string" }), SEARCH_NAME)
         .of_all_tenants()
         .answers_page("Deployment", deployment())

@@ -31,6 +31,7 @@ fn list() -> Operation {
         .needs(Permission::tenant("execution_list", TenantRole::Viewer))
         .lists(&EXECUTIONS)
         .of_all_tenants()
+        .query("_group_id", json!({ "type": "string" }), "The execution group to which they belong.")
         .flag("_include_system_workflows", "Whether system workflows (such as `create_snapshot`) are listed.")
         .answers_page("Execution", ended_execution())
 }
@@ -99,15 +100,16 @@ fn act() -> Operation {
     cancelling["status_display"] = json!("cancelling");
     cancelling["ended_at"] = json!(null);
     cancelling["report"] = json!(null);
-    call(Post, "/executions/{id}", "Cancel an execution.")
+    call(Post, "/executions/{id}", "Cancel or resume an execution.")
         .about(
             "`cancel`, `force-cancel` and `kill`. A cancel is honoured within a second and leaves nothing behind. \
-             Executions of the service itself can be cancelled only by a sys_admin.",
+             Executions of the service itself can be cancelled only by a sys_admin. `resume` and `force-resume` let one \
+             of a deployment run again that failed or was cancelled.",
         )
         .needs(Permission::tenant("execution_cancel", TenantRole::Operations))
         .of("The execution's id.", ID)
         .takes(
-            vec![choice("action", &["cancel", "force-cancel", "kill"], "What to do.").required()],
+            vec![choice("action", &["cancel", "force-cancel", "kill", "resume", "force-resume"], "What to do.").required()],
             json!({ "action": "cancel" }),
         )
         .finds(NOT_FOUND)
@@ -115,6 +117,11 @@ fn act() -> Operation {
             ErrorCode::IllegalAction,
             "It has ended, is being cancelled already, or is past the point from which it can be stopped.",
             "Can't cancel execution 019ca6b1-6959-71a1-9ad5-b47f52560783 because it's in status terminated",
+        )
+        .fails(
+            ErrorCode::Conflict,
+            "It is to be resumed and has neither failed nor been cancelled.",
+            "Cannot resume execution: `019ca6b1-6959-71a1-9ad5-b47f52560783` in state: `terminated`",
         )
         .answers_one("The execution as it stands now.", "Execution", cancelling)
 }
@@ -136,6 +143,11 @@ fn events() -> Operation {
             "message",
             json!({ "type": "string" }),
             "A text that has to occur in the message, `%` for anything.",
+        )
+        .query(
+            "execution_group_id",
+            json!({ "type": "string" }),
+            "The execution group to which they or their executions belong.",
         )
         .query("include_logs", json!({ "type": "string" }), "Has no effect; `type` chooses.")
         .answers_page("Event", event())

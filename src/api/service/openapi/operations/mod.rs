@@ -8,8 +8,10 @@ mod blueprints;
 mod charts;
 mod comparisons;
 mod dependencies;
+mod deployment_groups;
 mod deployments;
 mod documentation;
+mod execution_groups;
 mod executions;
 mod filters;
 mod flows;
@@ -27,6 +29,7 @@ mod secrets;
 mod service;
 mod sites;
 mod snapshots;
+mod tasks_graphs;
 mod tenants;
 mod tokens;
 mod user_groups;
@@ -56,6 +59,9 @@ pub(super) fn groups() -> Vec<Group> {
         blueprints::group(),
         deployments::group(),
         schedules::group(),
+        deployment_groups::group(),
+        execution_groups::group(),
+        tasks_graphs::group(),
         dependencies::group(),
         nodes::group(),
         plugins::group(),

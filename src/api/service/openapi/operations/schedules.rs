@@ -47,6 +47,7 @@ fn example() -> Value {
         "private_resource": false,
         "all_next_occurrences": ["2026-11-03 02:00:00", "2026-11-04 02:00:00"],
         "latest_execution": "019ca6b1-6959-71a1-9ad5-b47f52560783",
+        "recurrence": "1 day",
     })
 }
 
