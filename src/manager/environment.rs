@@ -15,11 +15,11 @@ use super::deployments::new_instance_id;
 use super::{Manager, ManagerError};
 
 /// What the rows of a deployment's parts take from it.
-struct Owner {
-    tenant: String,
-    deployment: String,
-    visibility: String,
-    created_by: String,
+pub(super) struct Owner {
+    pub tenant: String,
+    pub deployment: String,
+    pub visibility: String,
+    pub created_by: String,
 }
 
 /// Makes the nodes and node instances of a deployment in one transaction; run again, it makes none a second time. For
@@ -148,7 +148,11 @@ fn make(tx: &Transaction<'_>, execution: &Execution, plan: &DeploymentPlan) -> R
     record_planned(tx, &source, plan)
 }
 
-fn insert_node(tx: &Transaction<'_>, owner: &Owner, node: &Value) -> Result<(), ManagerError> {
+/// Writes a node of a plan.
+///
+/// # Errors
+/// The database's own.
+pub(super) fn insert_node(tx: &Transaction<'_>, owner: &Owner, node: &Value) -> Result<(), ManagerError> {
     tx.prepare_cached(
         "INSERT INTO nodes (tenant_name, deployment_id, id, visibility, created_by, host_id, type, type_hierarchy,
          properties, operations, plugins, plugins_to_install, relationships, number_of_instances,
@@ -178,7 +182,15 @@ fn insert_node(tx: &Transaction<'_>, owner: &Owner, node: &Value) -> Result<(), 
     Ok(())
 }
 
-fn insert_instance(tx: &Transaction<'_>, owner: &Owner, instance: &Value) -> Result<(), ManagerError> {
+/// Writes a node instance of a plan.
+///
+/// # Errors
+/// The database's own.
+pub(super) fn insert_instance(
+    tx: &Transaction<'_>,
+    owner: &Owner,
+    instance: &Value,
+) -> Result<(), ManagerError> {
     tx.prepare_cached(
         "INSERT INTO node_instances (tenant_name, deployment_id, node_id, id, visibility, created_by, host_id,
          \"index\", state, version, relationships, runtime_properties, system_properties, scaling_groups)

@@ -16,6 +16,7 @@ use super::groups::SCHEMA_V5 as GROUPS_V5;
 use super::resources_schema::SCHEMA_V4 as RESOURCES_V4;
 use super::schedules::SCHEMA_V5 as SCHEDULES_V5;
 use super::tasks_graphs::SCHEMA_V5 as TASKS_GRAPHS_V5;
+use super::updates::SCHEMA_V5 as UPDATES_V5;
 
 /// The version of these tables, written into an archive's metadata and compared at restore.
 pub const SCHEMA_VERSION: u32 = 5;
@@ -230,6 +231,7 @@ pub fn migrations() -> Runner {
         GROUPS_V5,
         EXECUTION_GROUPS_V5,
         TASKS_GRAPHS_V5,
+        UPDATES_V5,
     ]
     .concat();
     let v7 = format!("{LISTING_INDEXES}{ENTITY_INDEXES}");

@@ -18,6 +18,7 @@ use super::environment::told;
 use super::execution_groups::Place;
 use super::nodes::{instances_of, nodes_of};
 use super::recording::active_executions;
+use super::updates::{UPDATE_WORKFLOW, run_update};
 use super::{Manager, ManagerError};
 
 /// How a workflow is to be started.
@@ -231,6 +232,9 @@ fn is_of_type(value: &Value, of_type: &str) -> bool {
 /// [`JobError::Failed`] with the reason; [`JobError::Cancelled`].
 pub fn run_deployment_workflow(manager: &Manager, job: &Job) -> JobResult {
     let execution = job.execution().clone();
+    if execution.workflow.as_str() == UPDATE_WORKFLOW {
+        return run_update(manager, job);
+    }
     match manager.read_blocking(move |connection| planned(connection, &execution)).map_err(told)? {
         WorkflowPlan::Remote { plugin, operation } => {
             job.warn(format!(

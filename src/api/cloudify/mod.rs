@@ -6,6 +6,7 @@ mod blueprints;
 mod comparisons;
 mod dependencies;
 mod deployment_groups;
+mod deployment_updates;
 mod deployments;
 mod execution_groups;
 mod executions;
@@ -59,6 +60,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(comparisons::routes)
         .configure(dependencies::routes)
         .configure(deployment_groups::routes)
+        .configure(deployment_updates::routes)
         .configure(deployments::routes)
         .configure(execution_groups::routes)
         .configure(executions::routes)

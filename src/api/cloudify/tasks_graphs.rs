@@ -7,7 +7,7 @@ use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
 use crate::app::Service;
 use crate::manager::{NewOperation, NewTasksGraph, OperationChoice};
 
-use super::permissions::{OPERATION_LIST, OPERATION_UPDATE};
+use super::permissions::TASKS;
 use super::provenance::moment;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -39,7 +39,7 @@ async fn list_graphs(
     service: web::Data<Service>,
     listing: Listing,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth.allow(OPERATION_LIST)?;
+    let caller = auth.allow(TASKS)?;
     let page = service.manager.tasks_graphs(caller, listing.query(&[])?).await?;
     Ok(HttpResponse::Ok().json(page_json(page)))
 }
@@ -52,7 +52,7 @@ async fn create_graph(
     service: web::Data<Service>,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth.allow(OPERATION_UPDATE)?;
+    let caller = auth.allow(TASKS)?;
     let operations =
         body.list("operations")?.unwrap_or_default().into_iter().map(|operation| match operation {
             Value::Object(operation) => described(&JsonBody(operation), None),
@@ -77,7 +77,7 @@ async fn change_graph(
     id: web::Path<String>,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth.allow(OPERATION_UPDATE)?;
+    let caller = auth.allow(TASKS)?;
     body.text("state")?;
     Ok(HttpResponse::Ok().json(service.manager.tasks_graph(caller, &id).await?))
 }
@@ -88,7 +88,7 @@ async fn list_operations(
     service: web::Data<Service>,
     listing: Listing,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth.allow(OPERATION_LIST)?;
+    let caller = auth.allow(TASKS)?;
     let choice = OperationChoice {
         graph_id: listing.get("graph_id").map(str::to_owned),
         execution_id: listing.get("execution_id").map(str::to_owned),
@@ -103,7 +103,7 @@ async fn list_operations(
 ///
 /// Answers 403: an update of a deployment does this by itself here.
 async fn update_stored(auth: Auth, body: JsonBody) -> Result<HttpResponse, ApiError> {
-    auth.allow(OPERATION_UPDATE)?;
+    auth.allow(TASKS)?;
     body.text("action")?;
     Err(super::provenance::only_by_executions("Stored operations"))
 }
@@ -114,7 +114,7 @@ async fn get_operation(
     service: web::Data<Service>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth.allow(OPERATION_LIST)?;
+    let caller = auth.allow(TASKS)?;
     Ok(HttpResponse::Ok().json(service.manager.operation(caller, &id).await?))
 }
 
@@ -125,7 +125,7 @@ async fn create_operation(
     id: web::Path<String>,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth.allow(OPERATION_UPDATE)?;
+    let caller = auth.allow(TASKS)?;
     let graph = body.text("graph_id")?;
     let new = described(&body, Some(id.into_inner()))?;
     Ok(HttpResponse::Created().json(service.manager.create_operation(caller, graph, new).await?))
@@ -138,7 +138,7 @@ async fn change_operation(
     id: web::Path<String>,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth.allow(OPERATION_UPDATE)?;
+    let caller = auth.allow(TASKS)?;
     service.manager.change_operation(caller, &id, described(&body, None)?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -149,7 +149,7 @@ async fn delete_operation(
     service: web::Data<Service>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth.allow(OPERATION_UPDATE)?;
+    let caller = auth.allow(TASKS)?;
     service.manager.delete_operation(caller, &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,6 +1,7 @@
 //! Who needs a deployment, told as Cloudify does.
 
 use rusqlite::Connection;
+use serde_json::{Value, json};
 
 use super::super::ManagerError;
 
@@ -83,4 +84,22 @@ fn dependents(
         })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(dependents)
+}
+
+/// The deployments that need this one, as the preview of an update shows them.
+///
+/// # Errors
+/// The database's own.
+pub(in super::super) fn dependents_of(
+    connection: &Connection,
+    tenant: &str,
+    deployment: &str,
+) -> Result<Vec<Value>, ManagerError> {
+    let summary = |dependent: &Dependent| {
+        json!({
+            "deployment": dependent.deployment, "dependency_type": dependent.kind,
+            "dependent_node": dependent.node, "tenant": tenant,
+        })
+    };
+    Ok(dependents(connection, tenant, deployment)?.iter().map(summary).collect())
 }

@@ -16,7 +16,7 @@ use super::entities::{Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, locate};
 use super::scope::writable;
 use super::{Manager, ManagerError};
 
-pub(super) use dependents::check_no_dependents;
+pub(super) use dependents::{check_no_dependents, dependents_of};
 
 /// The table of dependencies. A target may be gone or elsewhere; a source that goes takes its dependencies along.
 pub const SCHEMA_V5: &str = "

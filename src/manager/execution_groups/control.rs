@@ -151,7 +151,8 @@ impl Manager {
     }
 }
 
-/// Brings the deployment of an execution that ends into the group that its execution group names for such an end.
+/// Writes what else changes with the end of an execution: the record of the update that it applied, and the group into
+/// which its deployment comes for such an end.
 ///
 /// # Errors
 /// The database's own.
@@ -160,6 +161,7 @@ pub fn ended(
     execution: &Execution,
     status: ExecutionStatus,
 ) -> Result<(), DatabaseError> {
+    super::super::updates::ended(tx, execution, status)?;
     let (Some(group), Some(deployment)) = (&execution.group, deployment_of(execution)) else { return Ok(()) };
     let column = match status {
         ExecutionStatus::Terminated => "success_group_id",

@@ -18,6 +18,7 @@ use super::deployments::DeleteDeployment;
 use super::entities::{Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, find, locate};
 use super::groups::{DEPLOYMENT_GROUP, member_ids};
 use super::recording::check_idle;
+use super::updates::{GROUP_UPDATE_WORKFLOW, UpdateRequest, record_update};
 use super::workflows::{Start, StartOptions, record};
 use super::{Manager, ManagerError};
 
@@ -224,6 +225,12 @@ fn start(
 ) -> Result<(), ManagerError> {
     let mut number = 0;
     for deployment in member_ids(tx, caller.tenant.as_str(), &new.deployment_group_id)? {
+        if new.workflow_id == GROUP_UPDATE_WORKFLOW {
+            let place = Place { group: id, concurrency: new.concurrency, number };
+            record_update(tx, caller, &deployment, &update_request(&new.default_parameters), Some(&place))?;
+            number += 1;
+            continue;
+        }
         let mut parameters = new.default_parameters.clone();
         if let Some(own) = new.parameters.get(&deployment).and_then(Value::as_object) {
             parameters.extend(own.clone());
@@ -245,6 +252,18 @@ fn start(
         }
     }
     Ok(())
+}
+
+/// What a group's parameters say of the update of each of its deployments.
+fn update_request(parameters: &Map<String, Value>) -> UpdateRequest {
+    let flag = |name: &str| parameters.get(name).and_then(Value::as_bool);
+    UpdateRequest {
+        blueprint_id: parameters.get("blueprint_id").and_then(Value::as_str).map(str::to_owned),
+        inputs: parameters.get("inputs").and_then(Value::as_object).cloned().unwrap_or_default(),
+        runtime_only_evaluation: flag("runtime_only_evaluation"),
+        skip_install: flag("skip_install").unwrap_or(false),
+        force: flag("force").unwrap_or(false) || flag("reevaluate_active_statuses").unwrap_or(false),
+    }
 }
 
 /// Lets executions that there are already be of the group.

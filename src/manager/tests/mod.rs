@@ -7,6 +7,7 @@ mod groups;
 mod others;
 mod plans;
 mod schedules;
+mod updates;
 
 use std::io::Write;
 use std::sync::Arc;

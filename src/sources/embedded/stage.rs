@@ -331,6 +331,12 @@ impl Stage<'_> {
                  WHERE status IN ('pending', 'started', 'cancelling', 'force_cancelling', 'kill_cancelling')",
                 [now],
             )?;
+            // Those whose execution waits go on.
+            tx.execute(
+                "UPDATE deployment_updates SET state = 'failed' WHERE state = 'updating'
+                 AND NOT EXISTS (SELECT 1 FROM executions e WHERE e.id = execution_id AND e.ended_at IS NULL)",
+                [],
+            )?;
             tx.execute(
                 "UPDATE blueprints SET state = 'failed_uploading', error = 'interrupted by a restore: upload it again'
                  WHERE plan IS NULL AND state NOT LIKE 'failed%' AND state <> 'invalid'",

@@ -374,6 +374,7 @@ pub(super) const TABLES: &[Table] = &[
         nested: None,
     },
     many::TASKS_GRAPHS,
+    many::DEPLOYMENT_UPDATES,
     Table {
         kind: "deployments_filters",
         // Every manager has those of the system.

@@ -22,6 +22,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("BlueprintsFilter.value", "The rules, all of them."),
     ("DeploymentGroup.description", "What it is for."),
     ("DeploymentGroup.labels", "Its labels; all its deployments have them."),
+    ("DeploymentUpdate.state", "`updating`, `successful` or `failed`; `preview` where it is only told."),
     ("DeploymentsFilter.value", "The rules, all of them."),
     ("Event.execution_group_id", "The execution group whose log line it is; null for those of executions."),
     ("Event.message", "The text."),
@@ -96,6 +97,8 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("blueprint_id", "The blueprint that it belongs to."),
     ("blueprint_labels", "Labels for blueprints that use it: lists of values by key."),
     ("capabilities", "What it offers others, as the blueprint declares it."),
+    ("central_plugins_to_install", "Always null."),
+    ("central_plugins_to_uninstall", "Always null."),
     ("concurrency", "How many executions run beside each other at the most."),
     ("contents", "What the archive holds: counts by kind, options, and what was left out."),
     ("create_execution", "The execution that made its nodes."),
@@ -112,7 +115,10 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("deployment_groups", "The deployment groups to which it belongs."),
     ("deployment_id", "The deployment that it belongs to."),
     ("deployment_ids", "Its deployments."),
+    ("deployment_plan", "What the deployment is to be, once it was applied."),
     ("deployment_status", "`good`, `in_progress` or `requires_attention`."),
+    ("deployment_update_node_instances", "The node instances that came, that went, and that were before."),
+    ("deployment_update_nodes", "The nodes that went, and the others as they were before."),
     ("description", "What the blueprint says of itself."),
     ("display_name", "The name that people see."),
     ("distribution", "The distribution that the plugin was built for."),
@@ -157,9 +163,11 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("is_status_check_ok", "Whether the last check of its status was good."),
     ("is_system_filter", "Whether it belongs to the system and can't be changed."),
     ("is_system_workflow", "Whether it is a job of the service itself."),
+    ("keep_old_deployment_dependencies", "Always false."),
     ("key", "The name."),
     ("labels", "The labels."),
     ("labels_filter_rules", "The rules over labels."),
+    ("labels_to_create", "The labels that the new blueprint adds."),
     ("last_login_at", "When the user last logged in."),
     ("last_used", "When it was last used, to the minute."),
     ("latest_execution", "Its latest execution."),
@@ -174,11 +182,16 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("manager_name", "Always null."),
     ("max_number_of_instances", "The most instances; -1: any number."),
     ("min_number_of_instances", "The fewest instances."),
+    ("modified_entity_ids", "What changed, by kind."),
+    ("new_blueprint_id", "The blueprint that it gets."),
+    ("new_inputs", "The inputs afterwards."),
     ("next_occurrence", "The next occurrence, in UTC; null where there is none."),
     ("node_id", "The node that it is an instance of."),
     ("node_instance_id", "The node instance that it is about."),
     ("node_name", "The node that it is about."),
     ("number_of_instances", "How many instances there should be."),
+    ("old_blueprint_id", "The blueprint that it had."),
+    ("old_inputs", "The inputs before."),
     ("operation", "The operation that it is about."),
     ("operations", "Its operations, by name."),
     ("origin", "`create` or `upload`: how it came to be."),
@@ -204,6 +217,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("rabbitmq_exchange", "Its exchange at the broker."),
     ("rabbitmq_username", "Its user at the broker."),
     ("recurrence", "The time from one occurrence to the next; null where a rule says it."),
+    ("recursive_dependencies", "The deployments that need this one, in a preview."),
     ("relationships", "The nodes to which it is related."),
     ("report", "What it did, source by source; null where there is nothing to tell."),
     ("reported_timestamp", "When it was written, in UTC."),
@@ -217,6 +231,8 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("scaling_groups", "The groups that are scaled together."),
     ("scheduled_for", "The time before which it does not start."),
     ("schedules", "Always empty."),
+    ("schedules_to_create", "Empty, or null."),
+    ("schedules_to_delete", "Empty, or null."),
     ("sha256", "The archive's SHA-256 in hex; null while there is none."),
     ("show_getting_started", "Always false."),
     ("site_name", "The site where it stands."),
@@ -227,6 +243,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("source_id", "The instance from which a relationship goes."),
     ("started_at", "When it started, in UTC."),
     ("status_display", "The same as `status`, with `completed` for `terminated`."),
+    ("steps", "What differs, step by step."),
     ("stop_on_fail", "Whether it is disabled once an execution has failed."),
     ("sub_environments_count", "How many environments belong to it, directly or through others."),
     ("sub_environments_status", "Always null."),
@@ -292,6 +309,13 @@ pub(super) fn json_schema(noun: &str, name: &str) -> Value {
             | "schedules"
             | "all_next_occurrences"
             | "deployment_ids"
+            | "steps"
+            | "labels_to_create"
+            | "recursive_dependencies"
+            | "schedules_to_create"
+            | "schedules_to_delete"
+            | "central_plugins_to_install"
+            | "central_plugins_to_uninstall"
             | "execution_ids"
             | "dependencies"
             | "wheels"

@@ -9,6 +9,7 @@ mod charts;
 mod comparisons;
 mod dependencies;
 mod deployment_groups;
+mod deployment_updates;
 mod deployments;
 mod documentation;
 mod execution_groups;
@@ -59,6 +60,7 @@ pub(super) fn groups() -> Vec<Group> {
         blueprints::group(),
         deployments::group(),
         schedules::group(),
+        deployment_updates::group(),
         deployment_groups::group(),
         execution_groups::group(),
         tasks_graphs::group(),

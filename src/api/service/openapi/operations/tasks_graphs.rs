@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::ErrorCode;
-use crate::api::cloudify::permissions::{OPERATION_LIST, OPERATION_UPDATE};
+use crate::api::cloudify::permissions::TASKS;
 use crate::manager::{OPERATIONS, TASKS_GRAPHS};
 
 use super::super::operation::Method::{Delete, Get, Patch, Post, Put};
@@ -83,7 +83,7 @@ fn fields() -> Vec<Field> {
 
 fn list_graphs() -> Operation {
     call(Get, "/tasks_graphs", "List tasks graphs.")
-        .needs(OPERATION_LIST)
+        .needs(TASKS)
         .lists(&TASKS_GRAPHS)
         .of_all_tenants()
         .answers_page("TasksGraph", graph())
@@ -92,7 +92,7 @@ fn list_graphs() -> Operation {
 fn create_graph() -> Operation {
     call(Post, "/tasks_graphs/{id}", "Store a tasks graph with its operations.")
         .about("The id is `graph_id` of the body, or a new one; that of the path is not looked at.")
-        .needs(OPERATION_UPDATE)
+        .needs(TASKS)
         .of("Whatever: the clients write `tasks_graphs`.", "tasks_graphs")
         .takes(
             vec![
@@ -122,7 +122,7 @@ fn create_graph() -> Operation {
 fn change_graph() -> Operation {
     call(Patch, "/tasks_graphs/{id}", "Say how a tasks graph stands.")
         .about("Nothing is kept of it: its operations tell how it stands.")
-        .needs(OPERATION_UPDATE)
+        .needs(TASKS)
         .of("The graph's id.", GRAPH)
         .takes(vec![text("state", "Where it stands.").required()], json!({ "state": "succeeded" }))
         .finds(NO_GRAPH)
@@ -131,7 +131,7 @@ fn change_graph() -> Operation {
 
 fn list_operations() -> Operation {
     call(Get, "/operations", "List the operations of a tasks graph or an execution.")
-        .needs(OPERATION_LIST)
+        .needs(TASKS)
         .lists(&OPERATIONS)
         .of_all_tenants()
         .query("graph_id", json!({ "type": "string" }), "The graph.")
@@ -143,7 +143,7 @@ fn list_operations() -> Operation {
 fn update_stored() -> Operation {
     let mut call = call(Post, "/operations", "Update the stored inputs of operations.")
         .about("Answers 403: an update of a deployment does this by itself here.")
-        .needs(OPERATION_UPDATE)
+        .needs(TASKS)
         .takes(vec![text("action", "What to do.").required()], json!({ "action": "update-stored" }))
         .fails(
             ErrorCode::Forbidden,
@@ -156,7 +156,7 @@ fn update_stored() -> Operation {
 
 fn get() -> Operation {
     call(Get, "/operations/{id}", "Get an operation.")
-        .needs(OPERATION_LIST)
+        .needs(TASKS)
         .of("The operation's id.", ID)
         .finds(NO_OPERATION)
         .answers_one("The operation.", "Operation", operation())
@@ -166,7 +166,7 @@ fn create() -> Operation {
     let mut all = vec![text("graph_id", "The graph to which it belongs.").required()];
     all.extend(fields());
     call(Put, "/operations/{id}", "Store an operation of a tasks graph.")
-        .needs(OPERATION_UPDATE)
+        .needs(TASKS)
         .of("The id that the caller gives it.", ID)
         .takes(all, json!({ "graph_id": GRAPH, "name": "tool.create", "type": "RemoteWorkflowTask" }))
         .finds(NO_GRAPH)
@@ -182,7 +182,7 @@ fn create() -> Operation {
 
 fn change() -> Operation {
     call(Patch, "/operations/{id}", "Change where an operation stands.")
-        .needs(OPERATION_UPDATE)
+        .needs(TASKS)
         .of("The operation's id.", ID)
         .takes(fields(), json!({ "state": "succeeded" }))
         .finds(NO_OPERATION)
@@ -192,7 +192,7 @@ fn change() -> Operation {
 
 fn delete() -> Operation {
     call(Delete, "/operations/{id}", "Delete an operation.")
-        .needs(OPERATION_UPDATE)
+        .needs(TASKS)
         .of("The operation's id.", ID)
         .finds(NO_OPERATION)
         .writes_manager()
