@@ -19,7 +19,7 @@ use super::tasks_graphs::SCHEMA_V5 as TASKS_GRAPHS_V5;
 use super::updates::SCHEMA_V5 as UPDATES_V5;
 
 /// The version of these tables, written into an archive's metadata and compared at restore.
-pub const SCHEMA_VERSION: u32 = 5;
+pub const SCHEMA_VERSION: u32 = 7;
 
 const V1: &str = "
 CREATE TABLE tenants (

@@ -168,6 +168,43 @@ pub(super) const ENTITIES: &[Entities] = &[
         &[TENANT, part_of("deployments", "o.tenant_name = t.tenant_name AND o.id = t.deployment_id")],
     ),
     entities(
+        "deployment_groups",
+        &["id"],
+        &[
+            TENANT,
+            reference(
+                "blueprints",
+                "o.id = t.default_blueprint_id AND (o.tenant_name = t.tenant_name OR o.visibility = 'global')",
+            ),
+        ],
+    ),
+    Entities {
+        is_selectable: false,
+        ..entities(
+            "deployment_group_members",
+            &["group_id", "deployment_id"],
+            &[
+                part_of("deployment_groups", "o.tenant_name = t.tenant_name AND o.id = t.group_id"),
+                reference("deployments", "o.tenant_name = t.tenant_name AND o.id = t.deployment_id"),
+            ],
+        )
+    },
+    entities(
+        "execution_groups",
+        &["id"],
+        // It outlives the deployments that it worked on.
+        &[
+            TENANT,
+            Need {
+                is_required: false,
+                ..reference(
+                    "deployment_groups",
+                    "o.tenant_name = t.tenant_name AND o.id = t.deployment_group_id",
+                )
+            },
+        ],
+    ),
+    entities(
         "nodes",
         &["deployment_id", "id"],
         &[
@@ -208,13 +245,30 @@ pub(super) const ENTITIES: &[Entities] = &[
             &[
                 TENANT,
                 history_of("deployments", "o.tenant_name = t.tenant_name AND o.id = t.deployment_id"),
+                Need { is_required: false, ..history_of("execution_groups", "o.id = t.execution_group_id") },
             ],
         )
     },
+    // Lines of a group that are none of an execution stay with the manager that wrote them.
     Entities {
         is_group: true,
+        only: "t.execution_id <> ''",
         ..entities("events", &["execution_id"], &[history_of("executions", "o.id = t.execution_id")])
     },
+    entities("tasks_graphs", &["id"], &[part_of("executions", "o.id = t.execution_id")]),
+    Entities {
+        is_selectable: false,
+        ..entities(
+            "operations",
+            &["id"],
+            &[part_of("tasks_graphs", "o.tenant_name = t.tenant_name AND o.id = t.tasks_graph_id")],
+        )
+    },
+    entities(
+        "deployment_updates",
+        &["id"],
+        &[history_of("deployments", "o.tenant_name = t.tenant_name AND o.id = t.deployment_id")],
+    ),
     Entities { only: NOT_OF_THE_SYSTEM, ..entities("deployments_filters", &["id"], &[TENANT]) },
     Entities { only: NOT_OF_THE_SYSTEM, ..entities("blueprints_filters", &["id"], &[TENANT]) },
     Entities {
