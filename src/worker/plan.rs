@@ -181,6 +181,8 @@ impl SnapshotWorker {
             include_flow_history: true,
             metrics_from: has_metrics.then_some(i64::MIN),
         };
+        // The live state is compared as it is: that a restore stops flows is a change, too.
+        let reading = Reading { settled: false, ..reading };
         let mut sink = IndexSink::new(&mut index, Side::Other, reading);
         Embedded::new(self.manager.clone()).cut()?.collect(job, everything, &mut sink)?;
         sink.finish()?;

@@ -237,6 +237,10 @@ fn assert_kept(api: &Api, snapshot: &str, options: &Value, claim: &str) -> usize
     let listed: Differences = listed.iter().filter(is_told).cloned().collect();
     let unsaid: Vec<_> = truth.difference(&listed).take(10).collect();
     let undone: Vec<_> = listed.difference(&truth).take(10).collect();
+    for (kind, tenant, id, _) in unsaid.iter().chain(&undone) {
+        let key = (kind.clone(), tenant.clone(), id.clone());
+        println!("{key:?}\nbefore: {:?}\nafter:  {:?}", before.get(&key), after.get(&key));
+    }
     assert!(unsaid.is_empty() && undone.is_empty(), "{claim}: not said: {unsaid:#?}\nnot done: {undone:#?}");
 
     let nothing = plan(api, snapshot, &json!({ "force": true }));
