@@ -230,7 +230,7 @@ fn executions_and_events_are_listed_counted_and_deleted() {
             &format!("events list {made} --json-output --from 2020-01-01"),
         ],
     );
-    run(&cfy, &format!("executions resume {made}")).refused(&["400"]);
+    run(&cfy, &format!("executions resume {made}")).refused(&["409", "Cannot resume execution"]);
     run(&cfy, &format!("executions cancel {made}")).refused(&["400"]);
 
     let events = api.get(&format!("events?deployment_id={TOWER}")).items().len();

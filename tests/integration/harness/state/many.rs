@@ -42,7 +42,7 @@ pub(super) fn groups(api: &Api, deployments: &[(String, bool)], dice: &mut Dice)
     let members: Vec<&String> = deployments.iter().filter(|_| dice.chance(60)).map(|(id, _)| id).collect();
     let body = json!({
         "deployment_ids": members, "description": dice.name(), "default_inputs": dice.object(2),
-        "labels": [{ "key9": dice.name() }],
+        "labels": [{ "key9": dice.label() }],
     });
     api.put("deployment-groups/some", &body).expect(200);
     let start = json!({
