@@ -20,7 +20,7 @@ pub const USERS: Collection = Collection {
         Column::text("role"),
         Column::boolean("active"),
         Column::boolean("is_locked"),
-        Column::integer("groups"),
+        Column::json("groups"),
         Column::json("group_system_roles"),
         Column::json("tenants"),
         Column::json("tenant_roles"),

@@ -12,6 +12,7 @@ use super::Group;
 const ROLE: &str =
     "The role: `sys_admin`, `manager`, `user`, `operations`, `viewer` or `default`, which every user has.";
 const PERMISSION: &str = "The permission's name.";
+const EVERY_ROLE: &str = "One item for each permission of each role, as it holds at this moment.";
 const ADMINS: &str = "Only admin users are permitted to see or edit permissions";
 
 pub(super) fn group() -> Group {
@@ -28,13 +29,18 @@ fn admins(call: Operation) -> Operation {
 }
 
 fn list() -> Operation {
-    admins(call(Get, "/permissions", "List which role has which permission.").lists(&GRANTS))
-        .answers_page("Permission", example())
+    admins(
+        call(Get, "/permissions", "List which role has which permission.").about(EVERY_ROLE).lists(&GRANTS),
+    )
+    .answers_page("Permission", example())
 }
 
 fn list_of_role() -> Operation {
     admins(
-        call(Get, "/permissions/{role}", "List the permissions of a role.").of(ROLE, "user").lists(&GRANTS),
+        call(Get, "/permissions/{role}", "List the permissions of a role.")
+            .about("One item for each permission that the role has at this moment.")
+            .of(ROLE, "user")
+            .lists(&GRANTS),
     )
     .finds("Requested `Role` with ID `keeper` was not found")
     .answers_page("Permission", example())
@@ -42,6 +48,7 @@ fn list_of_role() -> Operation {
 
 fn allow() -> Operation {
     admins(call(Put, "/permissions/{role}/{permission}", "Allow a role something, at once."))
+        .about("The next call of everybody who has the role may do it.")
         .of(ROLE, "user")
         .of(PERMISSION, "snapshot_list")
         .finds("Requested `Permission` with ID `fly` was not found")
@@ -51,6 +58,7 @@ fn allow() -> Operation {
 
 fn disallow() -> Operation {
     admins(call(Delete, "/permissions/{role}/{permission}", "Disallow a role something, at once."))
+        .about("The next call of those who have no other role with it is refused.")
         .of(ROLE, "user")
         .of(PERMISSION, "snapshot_list")
         .finds("Requested `Permission` with ID `user/snapshot_list` was not found")

@@ -434,3 +434,65 @@ fn the_page_needs_nothing_but_itself() {
         }
     }
 }
+
+#[test]
+fn nothing_is_left_to_be_guessed_of_any_call() {
+    let document = document();
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|(key, _)| *key != "servers") {
+            count += 1;
+            let mut lacks = |what: String| wrong.push(format!("{method} {path} lacks {what}"));
+            for name in ["summary", "description", "operationId"] {
+                if operation[name].as_str().unwrap_or_default().is_empty() {
+                    lacks(format!("a {name}"));
+                }
+            }
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                if parameter["$ref"].is_null()
+                    && parameter["description"].as_str().unwrap_or_default().is_empty()
+                {
+                    lacks(format!("a description of `{}`", parameter["name"]));
+                }
+            }
+            let lacks_example = |content: &Value| {
+                let media = content["content"].as_object().into_iter().flatten();
+                let json = media.filter(|(kind, _)| kind.contains("json"));
+                json.map(|(_, media)| media).any(|media| {
+                    media["example"].is_null()
+                        && media["examples"].is_null()
+                        && media["schema"]["type"] != "null"
+                })
+            };
+            if lacks_example(&operation["requestBody"]) {
+                lacks("an example of its body".to_owned());
+            }
+            let answers = operation["responses"].as_object().unwrap();
+            for (status, answer) in answers {
+                if lacks_example(answer) {
+                    lacks(format!("an example of its answer {status}"));
+                }
+            }
+            // A call that needs nothing may have nothing that it could fail in.
+            let is_open = operation["security"] == json!([]);
+            let has = |status: &str| answers.contains_key(status);
+            if !is_open && !has("401") {
+                lacks("the answer to whoever is not logged in".to_owned());
+            }
+            if !operation["x-permission"].is_null() && !has("403") {
+                lacks("the answer to whoever may not".to_owned());
+            }
+            // What is made, written on, refused to everybody or empty where there is none has to be there for nobody.
+            let needs_none = method == "put"
+                || has("201")
+                || !answers.keys().any(|status| status.starts_with(['2', '3']))
+                || method == "get" && path == "/v1/annotations/{stream}";
+            if path.contains('{') && !needs_none && !has("404") {
+                lacks("the answer where there is none".to_owned());
+            }
+        }
+    }
+    assert_all(&wrong);
+    assert!(count > 155, "the document has lost its calls");
+}
