@@ -44,6 +44,7 @@ mod kills;
 mod openapi;
 mod openapi_access;
 mod openapi_charts;
+mod openapi_fuzzed;
 mod plan;
 mod plan_property;
 mod plan_refused;

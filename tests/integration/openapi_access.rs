@@ -56,7 +56,7 @@ fn a_viewer_is_refused_what_its_role_does_not_allow() {
 }
 
 /// A token of a user, so that no password has to be hashed for each call.
-fn token(server: &TestServer, user: &str, password: &str) -> String {
+pub fn token(server: &TestServer, user: &str, password: &str) -> String {
     let login = Api::new(server.port()).login(user, password);
     login.post("tokens", &json!({})).expect(200)["value"].as_str().unwrap().to_owned()
 }

@@ -157,6 +157,17 @@ pub fn python_openapi(arguments: &[&str]) -> Finished {
     run(installed("LIFEBOAT_TEST_PYTHON_OPENAPI"), arguments)
 }
 
+/// Runs schemathesis 4.32 in `folder`, where it keeps its notes; whatever has not ended after `seconds` has failed.
+pub fn schemathesis(folder: &Path, seconds: u32, arguments: &[&str]) -> Finished {
+    let mut command = Command::new("timeout");
+    // Interrupted, it still tells what it has found so far.
+    command.args(["--signal=INT", "--kill-after=10", &seconds.to_string()]);
+    command.arg(installed("LIFEBOAT_TEST_SCHEMATHESIS")).args(arguments);
+    command.env("PYTHONWARNINGS", "ignore").current_dir(folder).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    Finished::of(&command, output)
+}
+
 /// Runs a script of ours with librato-metrics 3.1.0.
 pub fn python_librato(arguments: &[&str]) -> Finished {
     run(installed("LIFEBOAT_TEST_PYTHON_LIBRATO"), arguments)

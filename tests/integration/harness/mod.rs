@@ -29,7 +29,8 @@ pub use charts::{
     refused_request, send, series, slope, tagged,
 };
 pub use clients::{
-    Cfy, Finished, java, python_common, python_librato, python_openapi, python_rest_client, script, unzip,
+    Cfy, Finished, java, python_common, python_librato, python_openapi, python_rest_client, schemathesis,
+    script, unzip,
 };
 pub use command_line::{document, fails, lifeboat, lifeboat_at, run, stderr, stdout};
 pub use databases::{Influx, VictoriaMetrics};
