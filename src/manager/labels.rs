@@ -1,11 +1,11 @@
 //! Labels of blueprints and deployments: how they are written, which are reserved, and which there are.
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use std::sync::LazyLock;
 
 use regex::Regex;
 use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value, json};
-use unicode_normalization::UnicodeNormalization;
 
 use crate::database::{ListQuery, text};
 use crate::model::{Caller, Timestamp};
@@ -213,7 +213,7 @@ pub(super) fn label_pair(key: &str, value: &str) -> Result<(String, String), Man
             RESERVED_LABELS.join(", ")
         ));
     }
-    Ok((key, value.nfkc().collect()))
+    Ok((key, ComposingNormalizerBorrowed::new_nfkc().normalize(value).into_owned()))
 }
 
 #[cfg(test)]
