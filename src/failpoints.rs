@@ -1,8 +1,9 @@
 //! Named places where a test can kill, stop or hold the process; without the feature `failpoints` they are nothing.
 //!
-//! `LIFEBOAT_FAILPOINTS=NAME=ACTION,…` with the actions `kill` (SIGKILL to itself), `fail` (the step fails) and
-//! `hold:PATH` (the step waits, open to a cancel, while the file exists). Every name stands in one case of
-//! `tests/integration/kills`, which kills the process there.
+//! `LIFEBOAT_FAILPOINTS=NAME=ACTION,…` with the actions `kill` (SIGKILL to itself), `fail` (the step fails),
+//! `hold:PATH` (the step waits, open to a cancel, while the file exists) and `step:PATH` (it waits for the file and takes
+//! it away, so that each pass takes one). Every name stands in one case of `tests/integration/kills`, which kills the
+//! process there.
 
 use crate::executions::{Job, JobError};
 
@@ -32,6 +33,12 @@ fn act(name: &str, check: &dyn Fn() -> Result<(), JobError>) -> Result<(), JobEr
                 while std::path::Path::new(path).exists() {
                     check()?;
                     std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+            }
+            Some(("step", path)) => {
+                while std::fs::remove_file(path).is_err() {
+                    check()?;
+                    std::thread::sleep(std::time::Duration::from_millis(5));
                 }
             }
             _ if action == "fail" => return Err(JobError::Failed(format!("injected failure at {name}"))),

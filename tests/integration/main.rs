@@ -70,3 +70,4 @@ mod wire_errors;
 mod wire_executions;
 mod wire_snapshots;
 mod wire_transfer;
+mod writers;

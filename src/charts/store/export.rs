@@ -9,6 +9,7 @@ use super::blocks::{Series, each_head_row, each_row};
 use super::line_protocol::{put_line, series_prefix};
 use super::metrics::{Metric, all_metrics, matching_series, set_metric};
 use super::{Level, MetricsStore, Point, StoreError, TagFilter};
+use crate::failpoints;
 use crate::model::TenantName;
 
 /// What a file of line protocol begins with, so that `influx -import` takes each alone.
@@ -40,6 +41,7 @@ impl MetricsStore {
     /// # Errors
     /// When the database refuses.
     pub fn cut_blocking(&self) -> Result<StoreCut, StoreError> {
+        failpoints::here("cut:measurements");
         let (connection, ()) = self.database.cut_blocking(|_| Ok::<_, StoreError>(()))?;
         Ok(StoreCut { connection })
     }

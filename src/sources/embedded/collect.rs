@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::executions::Job;
 use crate::executions::table::Progress;
+use crate::failpoints;
 use crate::manager::schema;
 use crate::model::BlobId;
 
@@ -34,6 +35,7 @@ pub(super) fn collect(
     for (tenant, created_at) in &tenants {
         dump.tenant(tenant, created_at)?;
     }
+    between_tables(job)?;
     super::flows::collect(
         &cut.connection,
         job,
@@ -41,15 +43,23 @@ pub(super) fn collect(
         dump.sink,
         &mut dump.collected,
     )?;
+    between_tables(job)?;
     super::charts::collect(&cut.connection, job, dump.sink, &mut dump.collected)?;
     if let Some(from) = options.metrics_from {
+        between_tables(job)?;
         let (sink, collected) = (&mut *dump.sink, &mut dump.collected);
         super::charts::collect_metrics(&cut.connection, &cut.metrics, job, from, sink, collected)?;
     }
+    between_tables(job)?;
     sealed::collect_secrets(cut, job, dump.sink, &mut dump.collected)?;
     dump.agent_keys()?;
     dump.key_values()?;
     Ok(dump.collected)
+}
+
+/// Where writers may go on while a state is half read.
+fn between_tables(job: &Job) -> Result<(), SourceError> {
+    Ok(failpoints::hit("collect:table", job)?)
 }
 
 fn tenants(connection: &Connection) -> Result<Vec<(String, String)>, SourceError> {
@@ -110,11 +120,13 @@ impl Dump<'_> {
             &json!({ "type": "tenant", "items": [{ "name": tenant, "created_at": created_at }] }),
         )?;
         for table in TABLES {
+            between_tables(self.job)?;
             self.table(tenant, table, &mut number)?;
         }
         if !self.sink.wants_files() {
             return Ok(());
         }
+        between_tables(self.job)?;
         self.blueprint_archives(tenant)?;
         self.plugin_archives(tenant)
     }

@@ -23,12 +23,16 @@ const START_SECONDS: u64 = 60;
 /// The file whose presence holds jobs at their failpoint.
 const HOLD_FILE: &str = "hold";
 
+/// The file that lets a job take one step past its failpoint.
+const STEP_FILE: &str = "step";
+
 /// How a server differs from the plain one.
 #[derive(Default)]
 pub struct Builder {
     settings: String,
     environment: Vec<(String, String)>,
     held: Vec<String>,
+    stepping: Vec<String>,
     copied: Option<PathBuf>,
 }
 
@@ -57,6 +61,12 @@ impl Builder {
         self
     }
 
+    /// Makes jobs wait each time they pass the failpoint `name`, until [`TestServer::step`].
+    pub fn stepping(mut self, name: &str) -> Self {
+        self.stepping.push(name.into());
+        self
+    }
+
     /// Sets a variable of the server's environment.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
@@ -81,11 +91,14 @@ impl Builder {
     /// Starts the server and waits until it is healthy.
     pub fn start(mut self) -> TestServer {
         let folder = tempfile::tempdir().unwrap();
+        let [hold, step] = [HOLD_FILE, STEP_FILE].map(|name| folder.path().join(name));
         if !self.held.is_empty() {
-            let hold = folder.path().join(HOLD_FILE);
             fs::write(&hold, "").unwrap();
-            let points: Vec<_> =
-                self.held.iter().map(|name| format!("{name}=hold:{}", hold.display())).collect();
+        }
+        let held = self.held.iter().map(|name| format!("{name}=hold:{}", hold.display()));
+        let stepping = self.stepping.iter().map(|name| format!("{name}=step:{}", step.display()));
+        let points: Vec<String> = held.chain(stepping).collect();
+        if !points.is_empty() {
             self = self.failpoint(&points.join(","));
         }
         fs::write(folder.path().join("lifeboat.toml"), &self.settings).unwrap();
@@ -132,6 +145,11 @@ impl TestServer {
     /// Lets held jobs go on, and later ones pass.
     pub fn release(&self) {
         fs::remove_file(self.folder.path().join(HOLD_FILE)).unwrap();
+    }
+
+    /// Lets a job take one step; says false, and does nothing, while the last one was not taken.
+    pub fn step(&self) -> bool {
+        File::create_new(self.folder.path().join(STEP_FILE)).is_ok()
     }
 
     /// Holds jobs again that were released.
