@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::Value;
 
 use crate::access::AccessError;
-use crate::causes::chain;
+use crate::causes::{NO_SPACE, chain, is_storage_full};
 use crate::charts::ChartError;
 use crate::database::{DatabaseError, ListError};
 use crate::executions::ExecutionError;
@@ -204,9 +204,16 @@ impl ApiError {
         self.code
     }
 
-    /// A failure of ours: the whole chain to the log, and to the caller only that it happened.
+    /// A failure of ours: the whole chain to the log, and to the caller only that it happened. A full disk is told.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         let chain = chain(error);
+        if is_storage_full(error) {
+            tracing::error!(error = %chain, "a request failed as the disk is full: {chain}");
+            return Self::new(
+                ErrorCode::InsufficientStorage,
+                format!("{NO_SPACE}: free some (delete snapshots), then repeat the call"),
+            );
+        }
         tracing::error!(error = %chain, "a request failed by a fault of the service: {chain}");
         Self::new(
             ErrorCode::Internal,

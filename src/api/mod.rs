@@ -14,6 +14,7 @@ mod path;
 mod selection;
 pub mod server;
 pub mod service;
+mod unread;
 
 pub use auth::Auth;
 pub use error::{ApiError, ErrorCode};

@@ -13,7 +13,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use crate::app::Service;
 
 use super::face::Face;
-use super::{ApiError, ErrorCode, charts, cloudify, flows, maintenance, service};
+use super::{ApiError, ErrorCode, charts, cloudify, flows, maintenance, service, unread};
 
 /// How long the headers of a request may take to arrive, in seconds.
 const HEADER_SECONDS: u64 = 30;
@@ -33,6 +33,7 @@ pub fn listen(service: web::Data<Service>) -> std::io::Result<(actix_web::dev::S
             .wrap(cors(&origins))
             .wrap(from_fn(log_request))
             .wrap(from_fn(trim_slash))
+            .wrap(from_fn(unread::leave_unread))
             .configure(cloudify::configure)
             .configure(flows::configure)
             .configure(charts::configure)

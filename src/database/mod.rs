@@ -4,6 +4,7 @@
 
 mod listing;
 mod paging;
+mod reserve;
 mod summary;
 mod tasks;
 mod values;
@@ -25,12 +26,16 @@ pub use paging::{list, list_both};
 pub use summary::{Group, Groups, summarize};
 pub use values::list_values;
 
+use crate::causes::is_storage_full;
+use reserve::Reserve;
 use tasks::{Task, Tasks};
 
 /// How many threads read beside the writer.
 const READERS: usize = 4;
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 256;
+/// How long what has to be written waits on a full disk until it is tried again.
+const INSISTENCE: Duration = Duration::from_secs(1);
 
 /// Why the database could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +60,7 @@ struct Inner {
     path: PathBuf,
     writer: Arc<Tasks>,
     readers: Arc<Tasks>,
+    reserve: Option<Reserve>,
 }
 
 impl Drop for Inner {
@@ -70,6 +76,28 @@ impl Database {
     /// # Errors
     /// When the file is no database, is newer than this program, or can't be written.
     pub fn open(path: &Path, migrations: &refinery::Runner) -> Result<Self, DatabaseError> {
+        Self::open_with(path, migrations, None)
+    }
+
+    /// [`Database::open`], with a file that keeps space for [`Database::write_on_reserve`].
+    ///
+    /// # Errors
+    /// As that has; that space can't be had now is none.
+    pub fn open_with_reserve(
+        path: &Path,
+        migrations: &refinery::Runner,
+        reserve: &Path,
+    ) -> Result<Self, DatabaseError> {
+        let database = Self::open_with(path, migrations, Some(Reserve::new(reserve.to_owned())))?;
+        database.keep_reserve();
+        Ok(database)
+    }
+
+    fn open_with(
+        path: &Path,
+        migrations: &refinery::Runner,
+        reserve: Option<Reserve>,
+    ) -> Result<Self, DatabaseError> {
         let mut connection = Connection::open(path)?;
         restrict_mode(path);
         configure(&connection)?;
@@ -77,7 +105,7 @@ impl Database {
             .run(&mut connection)
             .map_err(|source| DatabaseError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
         // Dropped on an error, it ends the threads that run already.
-        let inner = Inner { path: path.to_owned(), writer: Arc::default(), readers: Arc::default() };
+        let inner = Inner { path: path.to_owned(), writer: Arc::default(), readers: Arc::default(), reserve };
         spawn("writer", path, connection, Arc::clone(&inner.writer))?;
         for _ in 0..READERS {
             spawn("reader", path, open_reader(path)?, Arc::clone(&inner.readers))?;
@@ -114,6 +142,78 @@ impl Database {
         E: From<DatabaseError> + Send + 'static,
     {
         self.submit_write(work).blocking_recv().unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
+    }
+
+    /// [`Database::write`] for what has to be written also on a full disk: the space that was kept for it is given up.
+    /// `work` may run twice.
+    pub async fn write_on_reserve<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: Fn(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: std::error::Error + From<DatabaseError> + Send + 'static,
+    {
+        self.submit_on_reserve(work).await.unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
+    }
+
+    fn submit_on_reserve<T, E, F>(&self, work: F) -> oneshot::Receiver<Result<T, E>>
+    where
+        F: Fn(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: std::error::Error + From<DatabaseError> + Send + 'static,
+    {
+        let (answer, receiver) = oneshot::channel();
+        let inner = Arc::downgrade(&self.inner);
+        let task: Task = Box::new(move |connection| {
+            let mut written = transact(connection, &work);
+            if written.as_ref().is_err_and(|error| is_storage_full(error))
+                && let Some(inner) = inner.upgrade()
+                && let Some(reserve) = inner.reserve.as_ref().filter(|reserve| reserve.give())
+            {
+                written = transact(connection, &work);
+                reserve.take_back();
+            }
+            let _ = answer.send(written);
+        });
+        self.inner.writer.add(task);
+        receiver
+    }
+
+    /// Keeps again what was given up of the space for writes on a full disk, as far as there is some. Never waits.
+    pub fn keep_reserve(&self) {
+        let inner = Arc::downgrade(&self.inner);
+        self.inner.writer.add(Box::new(move |_| {
+            if let Some(inner) = inner.upgrade()
+                && let Some(reserve) = &inner.reserve
+            {
+                reserve.take_share();
+            }
+        }));
+    }
+
+    /// [`Database::write_blocking`] for what has to be written sooner or later: on a full disk the space that was kept is
+    /// given up; after that it is tried again once a second, as long as `goes_on` says so.
+    pub fn insist_blocking<T, E, F>(&self, goes_on: &dyn Fn() -> bool, work: F) -> Result<T, E>
+    where
+        F: Fn(&Transaction<'_>) -> Result<T, E> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: std::error::Error + From<DatabaseError> + Send + 'static,
+    {
+        let work = Arc::new(work);
+        let mut is_told = false;
+        loop {
+            let once = Arc::clone(&work);
+            let written = self.submit_on_reserve(move |tx| once(tx)).blocking_recv();
+            match written.unwrap_or_else(|_| Err(DatabaseError::Closed.into())) {
+                Err(error) if is_storage_full(&error) && goes_on() => {
+                    if !is_told {
+                        tracing::error!(error = %error, "waiting for space on the disk: {error}");
+                        is_told = true;
+                    }
+                    std::thread::sleep(INSISTENCE);
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Hands `work` to the writer without waiting for it; what it answers comes through the receiver, which may be

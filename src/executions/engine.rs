@@ -81,7 +81,7 @@ struct Inner {
     wake: Notify,
     ended: Notify,
     admission: tokio::sync::Mutex<()>,
-    stopping: AtomicBool,
+    stopping: Arc<AtomicBool>,
     intake: Mutex<lanes::Intake>,
 }
 
@@ -102,7 +102,7 @@ impl Engine {
                 wake: Notify::new(),
                 ended: Notify::new(),
                 admission: tokio::sync::Mutex::new(()),
-                stopping: AtomicBool::new(false),
+                stopping: Arc::default(),
                 intake: Mutex::new(lanes::Intake::Everything),
             }),
         }
@@ -221,7 +221,8 @@ impl Engine {
         failpoints::here("execution:claimed");
         execution.status = ExecutionStatus::Started;
         let cancel = CancelToken::default();
-        let job = Job::new(execution.clone(), cancel.clone(), home.clone(), boot);
+        let job =
+            Job::new(execution.clone(), cancel.clone(), home.clone(), boot, Arc::clone(&self.inner.stopping));
         self.inner
             .running
             .lock()
@@ -260,8 +261,10 @@ impl Engine {
             }
         }
         let (inner, row) = (Arc::clone(&self.inner), execution.clone());
-        let written =
-            home.write_blocking(move |tx| close(tx, &*inner.worker, &row, status, &error, report.as_ref()));
+        // Until its end is written it counts as running: nobody would ever end it otherwise.
+        let written = home.insist_blocking(&|| !self.inner.stopping.load(Ordering::SeqCst), move |tx| {
+            close(tx, &*inner.worker, &row, status, &error, report.as_ref())
+        });
         if let Err(error) = written {
             tracing::error!(execution.id = %id, "failed to write the end of execution `{id}`: {error}");
         }

@@ -1,11 +1,12 @@
 //! A running execution as the code that does its work sees it: what was asked, whether to stop, where to tell.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::causes::chain;
+use crate::causes::{NO_SPACE, chain, is_storage_full};
 use crate::database::{Database, DatabaseError};
 use crate::model::Execution;
 
@@ -33,11 +34,16 @@ impl From<DatabaseError> for JobError {
 }
 
 impl JobError {
-    /// A failure of ours: the whole chain to the log, `message` to the caller.
+    /// A failure of ours: the whole chain to the log, `message` to the caller, and a full disk with it.
     pub fn internal(message: &str, error: &(dyn std::error::Error + 'static)) -> Self {
         let chain = chain(error);
         tracing::error!(error = %chain, "{message}: {chain}");
-        Self::Failed(message.to_owned())
+        match is_storage_full(error) {
+            true => {
+                Self::Failed(format!("{message}: {NO_SPACE}; free some (delete snapshots), then ask again"))
+            }
+            false => Self::Failed(message.to_owned()),
+        }
     }
 }
 
@@ -50,18 +56,25 @@ pub struct Job {
     cancel: CancelToken,
     home: Database,
     boot: u64,
+    stopping: Arc<AtomicBool>,
     written: Mutex<(Progress, Option<Instant>)>,
 }
 
 impl Job {
-    pub(super) fn new(execution: Execution, cancel: CancelToken, home: Database, boot: u64) -> Self {
-        Self { execution, cancel, home, boot, written: Mutex::new((Progress::default(), None)) }
+    pub(super) fn new(
+        execution: Execution,
+        cancel: CancelToken,
+        home: Database,
+        boot: u64,
+        stopping: Arc<AtomicBool>,
+    ) -> Self {
+        Self { execution, cancel, home, boot, stopping, written: Mutex::new((Progress::default(), None)) }
     }
 
     /// A job that no engine runs, for tests of the code that does its work.
     #[cfg(test)]
     pub(crate) fn detached(execution: Execution, home: Database) -> Self {
-        Self::new(execution, CancelToken::default(), home, 1)
+        Self::new(execution, CancelToken::default(), home, 1, Arc::default())
     }
 
     /// Its record, as of the moment it was claimed.
@@ -99,6 +112,11 @@ impl Job {
     /// [`JobError::Cancelled`] where it was asked to stop before.
     pub fn commit(&self) -> Result<(), JobError> {
         if self.cancel.commit() { Ok(()) } else { Err(JobError::Cancelled) }
+    }
+
+    /// Whether the service is being stopped, which what can't be cancelled any more is told by nothing else.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
     }
 
     /// Keeps how far it is. Cheap: it writes a few times a second at the most, and never waits.

@@ -296,15 +296,17 @@ impl Manager {
         let download = self.open_blob(Some(blob.as_str()), archive_name.clone())?;
         let archive = self.blobs().read(&blob)?;
         let partial = self.blobs().partial_folder().to_owned();
-        let wagon = tokio::task::spawn_blocking(move || Wagon::extract(archive, &partial))
-            .await
-            .map_err(std::io::Error::other)??;
-        Ok(match wagon {
+        tokio::task::spawn_blocking(move || match (is_full, Wagon::is_beside_others(archive.try_clone()?)?) {
             // The upload was the wagon itself.
-            None => download,
-            Some(_) if is_full => Download { name: format!("{archive_name}.zip"), ..download },
-            Some(file) => Download { file: OpenFile::new(file)?, name: archive_name },
+            (_, false) => Ok(download),
+            (true, true) => Ok(Download { name: format!("{archive_name}.zip"), ..download }),
+            (false, true) => {
+                let wagon = Wagon::extract(archive, &partial)?;
+                Ok(Download { file: OpenFile::new(wagon)?, name: archive_name })
+            }
         })
+        .await
+        .map_err(std::io::Error::other)?
     }
 
     /// Lets more callers see a plugin.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use zip::ZipArchive;
 
 use super::ManagerError;
+use crate::causes::is_storage_full;
 
 /// The longest `package.json`, in bytes.
 const MAX_PACKAGE_BYTES: u64 = 4 << 20;
@@ -46,6 +47,11 @@ fn bad(problem: impl std::fmt::Display) -> ManagerError {
     ))
 }
 
+/// What was read can't be used, or what was unpacked can't be kept.
+fn uncopied(error: io::Error) -> ManagerError {
+    if is_storage_full(&error) { error.into() } else { bad(error) }
+}
+
 /// Reads what a plugin's archive says of itself. For blocking threads.
 pub(super) fn read_plugin(mut archive: File) -> Result<Wagon, ManagerError> {
     if !is_zip(&mut archive)? {
@@ -68,17 +74,18 @@ pub(super) fn read_plugin(mut archive: File) -> Result<Wagon, ManagerError> {
 }
 
 impl Wagon {
-    /// The wagon that is in a zip, as a file of its own in `partial` without a name; none where the
-    /// archive is the wagon. For blocking threads.
-    pub(super) fn extract(mut archive: File, partial: &Path) -> Result<Option<File>, ManagerError> {
-        if !is_zip(&mut archive)? {
-            return Ok(None);
-        }
+    /// Whether an archive is a zip that holds the wagon, and not the wagon itself. For blocking threads.
+    pub(super) fn is_beside_others(mut archive: File) -> Result<bool, ManagerError> {
+        Ok(is_zip(&mut archive)? && wagon_in(&ZipArchive::new(archive).map_err(bad)?).is_some())
+    }
+
+    /// The wagon that is in a zip, as a file of its own in `partial` without a name. For blocking threads.
+    pub(super) fn extract(archive: File, partial: &Path) -> Result<File, ManagerError> {
         let mut zip = ZipArchive::new(archive).map_err(bad)?;
-        let Some(name) = wagon_in(&zip) else { return Ok(None) };
+        let name = wagon_in(&zip).ok_or_else(|| bad("it holds no wagon"))?;
         let mut file = tempfile::tempfile_in(partial)?;
         copy_entry(&mut zip, &name, &mut file)?;
-        Ok(Some(file))
+        Ok(file)
     }
 }
 
@@ -116,7 +123,7 @@ impl Wagon {
         let Some(name) = name else { return Ok(None) };
         let mut file = tempfile::tempfile_in(partial)?;
         let entry = zip.by_name(&name).map_err(bad)?;
-        if io::copy(&mut entry.take(MAX_YAML_BYTES + 1), &mut file).map_err(bad)? > MAX_YAML_BYTES {
+        if io::copy(&mut entry.take(MAX_YAML_BYTES + 1), &mut file).map_err(uncopied)? > MAX_YAML_BYTES {
             return Err(bad(format!("`{name}` is longer than {MAX_YAML_BYTES} bytes")));
         }
         file.seek(SeekFrom::Start(0))?;
@@ -149,7 +156,7 @@ fn entry_named(zip: &ZipArchive<File>, fits: impl Fn(&str) -> bool) -> Option<St
 
 fn copy_entry(zip: &mut ZipArchive<File>, name: &str, target: &mut File) -> Result<u64, ManagerError> {
     let entry = zip.by_name(name).map_err(bad)?;
-    let length = io::copy(&mut entry.take(MAX_WAGON_BYTES + 1), target).map_err(bad)?;
+    let length = io::copy(&mut entry.take(MAX_WAGON_BYTES + 1), target).map_err(uncopied)?;
     if length > MAX_WAGON_BYTES {
         return Err(bad(format!("`{name}` is longer than {MAX_WAGON_BYTES} bytes")));
     }

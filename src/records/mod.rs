@@ -66,7 +66,8 @@ impl Records {
     /// # Errors
     /// The database's own.
     pub fn open(path: &Path) -> Result<Self, RecordsError> {
-        let database = Database::open(path, &schema::migrations())?;
+        let reserve = path.with_file_name("reserve");
+        let database = Database::open_with_reserve(path, &schema::migrations(), &reserve)?;
         let boot = database.write_blocking(count_boot)?;
         Ok(Self { database, boot })
     }
@@ -115,6 +116,16 @@ impl Records {
         E: From<DatabaseError> + Send + 'static,
     {
         self.database.write(work).await
+    }
+
+    /// [`Records::write`] for what has to go on a full disk too. `work` may run twice.
+    pub async fn write_on_reserve<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: Fn(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: std::error::Error + From<DatabaseError> + Send + 'static,
+    {
+        self.database.write_on_reserve(work).await
     }
 }
 

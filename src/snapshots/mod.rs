@@ -261,7 +261,7 @@ impl Snapshots {
         self.engine.enqueue(execution, queue, |_, _| Ok::<(), SnapshotError>(())).await
     }
 
-    /// Opens a snapshot's archive. The download is audited.
+    /// Opens a snapshot's archive. The download is audited. It works on a full disk too.
     ///
     /// # Errors
     /// No such snapshot, or one without an archive; the store's own.
@@ -277,7 +277,7 @@ impl Snapshots {
         let (tenant, wanted, user) = (caller.tenant.clone(), id.clone(), caller.user.clone());
         let snapshot = self
             .records
-            .write(move |tx| {
+            .write_on_reserve(move |tx| {
                 let Some(snapshot) = Records::snapshot(tx, &tenant, &wanted)? else { return Ok(None) };
                 Records::audit(tx, &user, "snapshot_download", wanted.as_str(), None)?;
                 Ok::<_, RecordsError>(Some(snapshot))
@@ -294,7 +294,7 @@ impl Snapshots {
         Ok(Download { file, snapshot })
     }
 
-    /// Removes a snapshot and its archive; answers the record as it was. Open downloads go on.
+    /// Removes a snapshot and its archive; answers the record as it was. Open downloads go on. It works on a full disk too.
     ///
     /// # Errors
     /// No such snapshot; one that is being made or uploaded, or that an execution works on.
@@ -306,7 +306,7 @@ impl Snapshots {
         let (tenant, wanted, user) = (caller.tenant.clone(), id.clone(), caller.user.clone());
         let (item, snapshot) = self
             .records
-            .write(move |tx| {
+            .write_on_reserve(move |tx| {
                 let snapshot = Records::snapshot(tx, &tenant, &wanted)?
                     .ok_or_else(|| SnapshotError::NotFound(wanted.clone()))?;
                 if let Some((_, workflow)) = Records::snapshot_user(tx, &tenant, &wanted)? {
@@ -340,6 +340,7 @@ impl Snapshots {
             .await
             .map_err(|_| SnapshotError::Io(std::io::Error::other("the removal was interrupted")))??;
         failpoints::here("delete:removed");
+        self.records.database().keep_reserve();
         Ok(item)
     }
 

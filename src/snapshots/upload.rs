@@ -5,6 +5,7 @@
 
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ use super::{SnapshotError, Snapshots, view};
 
 /// How many pieces may wait for the disk.
 const WAITING_PIECES: usize = 16;
+/// How long the record of a refused upload waits on a full disk until its removal is tried again.
+const FORGET_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A part of a body on its way.
 #[derive(Debug)]
@@ -133,22 +136,55 @@ impl Snapshots {
             .await
             .unwrap_or(Err(SnapshotError::Incomplete));
         let (tenant, id) = (snapshot.tenant_name.clone(), snapshot.id.clone());
-        match kept {
-            Ok(facts) => self
-                .records
-                .write(move |tx| {
+        let error = match kept {
+            Ok(facts) => {
+                let recorded = self.records.write(move |tx| {
                     let status = SnapshotStatus::Uploaded;
                     Records::set_snapshot_status(tx, &tenant, &id, status, "", Some(&facts))?;
                     view(tx, &tenant, &id, None)?.ok_or(SnapshotError::NotFound(id))
-                })
-                .await
-                .inspect(|_| failpoints::here("upload:ended")),
+                });
+                match recorded.await {
+                    Ok(item) => {
+                        failpoints::here("upload:ended");
+                        return Ok(item);
+                    }
+                    Err(error) => error,
+                }
+            }
             Err(error) => {
                 failpoints::here("upload:refused");
-                self.records.write(move |tx| Records::delete_snapshot(tx, &tenant, &id)).await?;
-                Err(error)
+                error
             }
+        };
+        self.take_back(snapshot).await;
+        Err(error)
+    }
+
+    /// Removes what an upload that was not kept has left. Where its record can't be removed yet, as the disk is full, that
+    /// goes on without the caller.
+    async fn take_back(&self, snapshot: Snapshot) {
+        let (store, file) = (self.store.clone(), snapshot.archive_file);
+        let removed = tokio::task::spawn_blocking(move || store.remove(file)).await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::error!(
+                "the archive `{file}` of a refused upload is not gone; the next start removes it"
+            );
         }
+        if let Err(error) = self.forget(&snapshot).await {
+            tracing::error!(error = %error, "the record of a refused upload is not gone yet: {error}");
+            let snapshots = self.clone();
+            tokio::spawn(async move {
+                while snapshots.forget(&snapshot).await.is_err() {
+                    tokio::time::sleep(FORGET_INTERVAL).await;
+                }
+            });
+        }
+    }
+
+    async fn forget(&self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
+        let (tenant, id) = (snapshot.tenant_name.clone(), snapshot.id.clone());
+        self.records.write(move |tx| Records::delete_snapshot(tx, &tenant, &id)).await?;
+        Ok(())
     }
 
     fn keep(&self, snapshot: &Snapshot, mut receiver: Receiver) -> Result<ArchiveFacts, SnapshotError> {

@@ -74,7 +74,11 @@ impl DiskStore {
         failpoints::here("store:synced");
         written.persist_noclobber(self.path(file)).map_err(|error| error.error)?;
         failpoints::here("store:renamed");
-        File::open(&self.archives)?.sync_all()?;
+        if let Err(error) = File::open(&self.archives).and_then(|folder| folder.sync_all()) {
+            // Nobody will record it, as nobody knows whether the name would outlive a loss of power.
+            let _ = fs::remove_file(self.path(file));
+            return Err(error.into());
+        }
         Ok(())
     }
 

@@ -152,12 +152,13 @@ impl SnapshotWorker {
             verified_at: Some(Timestamp::now()),
         };
         let (tenant, id) = (snapshot.tenant_name.clone(), snapshot.id.clone());
-        let is_created = self.records.database().write_blocking(move |tx| {
+        let recorded = self.records.database().write_blocking(move |tx| {
             Records::set_snapshot_status(tx, &tenant, &id, SnapshotStatus::Created, "", Some(&facts))
-        })?;
+        });
         failpoints::here("create:recorded");
-        if !is_created {
+        if !matches!(recorded, Ok(true)) {
             self.store.remove(snapshot.archive_file)?;
+            recorded?;
             return Err(JobError::Failed(format!("the record of snapshot `{}` is gone", snapshot.id)));
         }
         job.log(format!("Snapshot created successfully: {} bytes", finished.size_bytes));

@@ -165,9 +165,6 @@ impl From<SourceError> for JobError {
                 Err(other) => Self::internal("failed to write or read the archive", other.as_ref()),
             },
             SourceError::State(_) => Self::internal("failed to use the manager's state", &error),
-            SourceError::Io(ref source) if source.kind() == std::io::ErrorKind::StorageFull => {
-                Self::Failed("there is no space left for the manager's files: nothing was changed".to_owned())
-            }
             SourceError::Io(_) => Self::internal("failed to read or write a file of the manager", &error),
         }
     }
@@ -178,11 +175,6 @@ impl From<ArchiveError> for JobError {
         match error {
             ArchiveError::Cancelled => Self::Cancelled,
             ArchiveError::NoKey { .. } => Self::Failed(error.to_string()),
-            ArchiveError::Write(ref source) | ArchiveError::Spool { ref source, .. }
-                if source.kind() == std::io::ErrorKind::StorageFull =>
-            {
-                Self::Failed("there is no space left in `tmp` or `archives`: nothing was kept".to_owned())
-            }
             _ if error.is_refusal() => Self::Failed(error.to_string()),
             _ => Self::internal("failed to write or read the archive", &error),
         }

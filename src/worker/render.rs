@@ -44,12 +44,8 @@ impl SnapshotWorker {
         job.check()?;
         job.progress(told(1));
         let keep = |mut content: &[u8]| {
-            self.manager.blobs().put(&mut content).map_err(|error| match error.kind() {
-                std::io::ErrorKind::StorageFull => {
-                    JobError::Failed("there is no space left for the picture".to_owned())
-                }
-                _ => JobError::internal("failed to keep the picture", &error),
-            })
+            let kept = self.manager.blobs().put(&mut content);
+            kept.map_err(|error| JobError::internal("failed to keep the picture", &error))
         };
         // Both stay pinned until the record names them.
         let (png, svg) = (keep(&png)?, keep(svg.as_bytes())?);

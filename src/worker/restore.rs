@@ -179,7 +179,11 @@ impl SnapshotWorker {
             }),
         };
         failpoints::here("restore:done");
-        let environments = self.recreate_environments(job, selected.as_ref())?;
+        let environments = self.recreate_environments(job, selected.as_ref()).unwrap_or_else(|error| {
+            // The restored state stands, so the restore has not failed.
+            job.warn(format!("the environments of deployments were not recreated: {error}"));
+            json!({ "outcome": "failed", "reason": error.to_string() })
+        });
         failpoints::here("restore:recreated");
         let live = self.manager.inventory_blocking()?;
         job.log(format!("Successfully restored snapshot `{}`", snapshot.id));
@@ -328,16 +332,16 @@ impl SnapshotWorker {
             if let Err(error) = embedded::swap(&self.manager, &entry.before, &entry.after, Direction::Forward)
             {
                 tracing::error!(error = %error, "a swap failed; the former state is put back: {error}");
-                self.write_journal(&mut journal, JournalPhase::Unswapping)?;
+                self.write_journal(job, &mut journal, JournalPhase::Unswapping)?;
                 for entry in journal.sources.iter().rev() {
                     embedded::swap(&self.manager, &entry.before, &entry.after, Direction::Back)?;
                 }
-                self.write_journal(&mut journal, JournalPhase::Undone)?;
+                self.write_journal(job, &mut journal, JournalPhase::Undone)?;
                 return Err(error.into());
             }
         }
         failpoints::hit("restore:swapped", job)?;
-        self.write_journal(&mut journal, JournalPhase::Swapped)?;
+        self.write_journal(job, &mut journal, JournalPhase::Swapped)?;
         failpoints::hit("restore:finishing", job)?;
         // The restore has happened: what is left over of earlier ones is no reason to call it failed.
         let tidied = super::recover::drop_old_generations(&self.manager, &journal)
@@ -346,7 +350,7 @@ impl SnapshotWorker {
             tracing::warn!("what earlier restores left is not gone; the next start removes it: {error}");
         }
         failpoints::here("restore:tidied");
-        self.write_journal(&mut journal, JournalPhase::Finished)?;
+        self.write_journal(job, &mut journal, JournalPhase::Finished)?;
         failpoints::here("restore:finished");
         Ok(())
     }
@@ -402,10 +406,11 @@ impl SnapshotWorker {
         Ok(self.records.database().write_blocking(move |tx| Records::set_journal(tx, &journal))?)
     }
 
-    fn write_journal(&self, journal: &mut Journal, phase: JournalPhase) -> Result<(), JobError> {
+    fn write_journal(&self, job: &Job, journal: &mut Journal, phase: JournalPhase) -> Result<(), JobError> {
         journal.phase = phase;
         let row = journal.clone();
-        Ok(self.records.database().write_blocking(move |tx| Records::set_journal(tx, &row))?)
+        let goes_on = || !job.is_stopping();
+        Ok(self.records.database().insist_blocking(&goes_on, move |tx| Records::set_journal(tx, &row))?)
     }
 
     /// Makes the environments of restored deployments again, each as a child execution of the restore.

@@ -35,6 +35,7 @@ mod flows_restart;
 mod flows_runtime;
 mod flows_snapshot;
 mod flows_wire;
+mod full_disk;
 mod groups;
 mod harness;
 mod keys_reseal;

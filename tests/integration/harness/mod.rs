@@ -20,6 +20,7 @@ mod material;
 mod node;
 mod picture;
 mod server;
+mod small_disk;
 mod state;
 mod wait;
 

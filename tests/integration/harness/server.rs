@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::small_disk::SmallDisk;
 use super::{Api, Cfy, eventually};
 
 /// The password of `admin` on every test server.
@@ -22,6 +23,9 @@ const START_SECONDS: u64 = 60;
 
 /// The file whose presence holds jobs at their failpoint.
 const HOLD_FILE: &str = "hold";
+
+/// The folder in which a small disk is mounted.
+const DISK: &str = "disk";
 
 /// The file that lets a job take one step past its failpoint.
 const STEP_FILE: &str = "step";
@@ -34,12 +38,19 @@ pub struct Builder {
     held: Vec<String>,
     stepping: Vec<String>,
     copied: Option<PathBuf>,
+    disk: Option<(u64, u64)>,
 }
 
 impl Builder {
     /// Begins with a copy of the data folder of a server that was ended.
     pub fn copy_of(mut self, data: &Path) -> Self {
         self.copied = Some(data.to_owned());
+        self
+    }
+
+    /// Keeps the data on a disk of its own, of so many bytes and at the most so many files.
+    pub fn small_disk(mut self, bytes: u64, files: u64) -> Self {
+        self.disk = Some((bytes, files));
         self
     }
 
@@ -102,10 +113,12 @@ impl Builder {
             self = self.failpoint(&points.join(","));
         }
         fs::write(folder.path().join("lifeboat.toml"), &self.settings).unwrap();
+        let disk = folder.path().join(DISK);
+        let disk = self.disk.map(|(bytes, files)| SmallDisk::mount(&disk, bytes, files));
+        let mut server = TestServer { environment: self.environment, child: None, port: 0, disk, folder };
         if let Some(copied) = &self.copied {
-            copy_data(copied, &folder.path().join("data"));
+            copy_data(copied, &server.data());
         }
-        let mut server = TestServer { folder, environment: self.environment, child: None, port: 0 };
         server.launch();
         server
     }
@@ -113,10 +126,12 @@ impl Builder {
 
 /// A running server. Dropping it kills it, and prints its log when the test failed.
 pub struct TestServer {
-    folder: TempDir,
     environment: Vec<(String, String)>,
     child: Option<Child>,
     port: u16,
+    disk: Option<SmallDisk>,
+    // Dropped after the disk that is mounted in it.
+    folder: TempDir,
 }
 
 impl TestServer {
@@ -132,7 +147,15 @@ impl TestServer {
 
     /// The data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        match self.disk {
+            Some(_) => self.folder.path().join(DISK).join("data"),
+            None => self.folder.path().join("data"),
+        }
+    }
+
+    /// The small disk on which the data is.
+    pub fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("the server was started on a small disk")
     }
 
     /// A folder for the test's own files, gone with the server.
@@ -140,6 +163,14 @@ impl TestServer {
         let scratch = self.folder.path().join("scratch");
         fs::create_dir_all(&scratch).unwrap();
         scratch
+    }
+
+    /// Waits until a job is held at the failpoint `name`.
+    pub fn wait_until_held(&self, name: &str) {
+        let path = self.folder.path().join(format!("{HOLD_FILE}.at"));
+        eventually(&format!("a job is held at `{name}`"), 60, || {
+            fs::read_to_string(&path).is_ok_and(|at| at == name).then_some(())
+        });
     }
 
     /// Lets held jobs go on, and later ones pass.

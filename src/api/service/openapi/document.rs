@@ -347,6 +347,13 @@ fn implied(operation: &Operation) -> Vec<Failure> {
             Face::Flows | Face::Tasks => lacking(permission),
         });
     }
+    if !matches!(operation.method, Method::Get | Method::Head) {
+        failures.push(failure(
+            ErrorCode::InsufficientStorage,
+            "The disk of the service is full. Snapshots can be deleted all the same.",
+            "there is no space left on the disk of the service: free some (delete snapshots), then repeat the call",
+        ));
+    }
     if operation.maintenance().refuses(Mode::Activated) {
         failures.push(failure(
             ErrorCode::MaintenanceModeActive,
