@@ -3,7 +3,7 @@
 //! A restore and a rollback run alone. Creates, captures and restores of one flow run beside each other and beside
 //! everything but those, and so do the drawing of charts and comparisons, a few at a time. Creates that pause flows run
 //! one after the other, so that none starts what the other has stopped. Executions of one deployment run one after the
-//! other, and so do those of one snapshot where one of them replaces its archive. Of an execution group run so many beside
+//! other, and so do those of one snapshot where one of them replaces its archive and those that update plugins. Of an execution group run so many beside
 //! each other as it says. Verifies run beside everything else, a few at a time: they read archives and no state, and stand
 //! still while a restore or rollback runs.
 
@@ -71,6 +71,10 @@ pub fn may_start(candidate: &Execution, running: &[Execution], waiting_before: &
             running.iter().filter(|execution| is_comparison(&execution.workflow)).count() < COMPARISONS
         }
         Workflow::VerifySnapshot | Workflow::RestoreSnapshot | Workflow::Rollback => true,
+        // It waits for executions of its deployments, which need a place.
+        Workflow::UpdatePlugin => {
+            running.iter().all(|execution| execution.workflow != Workflow::UpdatePlugin)
+        }
         Workflow::UploadBlueprint
         | Workflow::CreateDeploymentEnvironment
         | Workflow::DeleteDeploymentEnvironment
@@ -141,6 +145,7 @@ pub fn conflicts<'a>(workflow: &Workflow, queue: bool, open: &'a [Execution]) ->
             | Workflow::PlanSnapshot
             | Workflow::DiffSnapshot
             | Workflow::VerifySnapshot
+            | Workflow::UpdatePlugin
             | Workflow::CreateDeploymentEnvironment
             | Workflow::DeleteDeploymentEnvironment
             | Workflow::Deployment(_) => false,
@@ -206,6 +211,9 @@ mod tests {
             ("install", "create_snapshot", true),
             ("install", "restore_snapshot", false),
             ("upload_blueprint", "restore_snapshot", false),
+            ("update_plugin", "restore_snapshot", false),
+            ("update_plugin", "update_plugin", false),
+            ("update_plugin", "install", true),
             ("capture_flow", "create_snapshot", true),
             ("capture_flow", "restore_snapshot", false),
             ("restore_snapshot", "capture_flow", false),

@@ -18,6 +18,7 @@ use crate::model::{
 use super::entities::{Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate};
 use super::filters::{Choice, Filtered};
 use super::labels::{labels, relabelled};
+use super::plugins_updates::check_none_active;
 use super::{Manager, ManagerError, StoredBlob};
 
 /// The main file where none is named.
@@ -232,6 +233,7 @@ impl Manager {
         self.write(move |tx| {
             let number = locate(tx, &BLUEPRINT, &caller, &id)?;
             check_unused(tx, &caller, &id, force)?;
+            check_none_active(tx, caller.tenant.as_str(), &id)?;
             let blueprint = find(tx, &BLUEPRINT, &caller, &id, None)?;
             if matches!(blueprint["state"].as_str(), Some("pending" | "extracting" | "parsing")) {
                 return Err(ManagerError::IllegalAction(format!(

@@ -8,6 +8,7 @@ mod blobs;
 pub mod blueprint;
 mod blueprints;
 pub mod bypass;
+mod catalog;
 mod dependencies;
 mod deployments;
 mod entities;
@@ -26,6 +27,7 @@ mod inventory;
 mod labels;
 mod nodes;
 mod plugins;
+mod plugins_updates;
 mod recording;
 mod removal;
 mod resources_schema;
@@ -74,6 +76,10 @@ pub use inventory::{Counts, Difference, Inventory};
 pub use labels::{RESERVED_LABELS, Words};
 pub use nodes::{InstanceChange, NODE_INSTANCES, NODES};
 pub use plugins::{NewPlugin, PLUGINS, PluginChange};
+pub use plugins_updates::{
+    NewPluginsUpdate, PLUGINS_UPDATES, PluginsChoice, PluginsUpdateRequest, run_update_plugin,
+    settle_plugins_updates,
+};
 pub use removal::Keep;
 pub use schedules::{EXECUTION_SCHEDULES, Fired, NewSchedule, ScheduleChange, keep_fired};
 pub use scope::{visible, writable};

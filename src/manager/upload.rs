@@ -10,8 +10,9 @@ use crate::executions::{Job, JobError, JobResult};
 use crate::model::{BlobId, Execution, ExecutionId, Timestamp};
 
 use super::blueprint::{
-    ArchiveLimits, Blueprint, BlueprintError, contains_key_material, parse, read_blueprint_archive,
+    ArchiveLimits, Blueprint, BlueprintError, contains_key_material, parse_with, read_blueprint_archive,
 };
+use super::catalog::Plugins;
 use super::{Manager, ManagerError, blueprints, labels};
 
 /// Why an upload did not end well, and the state in which it leaves the blueprint.
@@ -70,7 +71,17 @@ fn upload(manager: &Manager, job: &Job, blob: &BlobId, main_file: &str) -> Resul
     let holds_key_material = contains_key_material(open()?, &limits).map_err(unreadable)?;
     job.check().map_err(stopped)?;
     set_state(manager, id, "parsing").map_err(stopped)?;
-    let blueprint = parse(&files, main_file).map_err(|error| {
+    let execution = job.execution().clone();
+    let plugins = manager
+        .read_blocking({
+            let manager = manager.clone();
+            move |connection| {
+                let (tenant, user) = (execution.tenant_name.as_str(), execution.created_by.as_str());
+                Plugins::read(connection, &manager, tenant, user)
+            }
+        })
+        .map_err(|error| stopped(JobError::internal("failed to read the plugins", &error)))?;
+    let blueprint = parse_with(&files, main_file, &plugins).map_err(|error| {
         // A main file that is not there is the caller's parameter, not the blueprint's fault.
         let state =
             if error.code() == "invalid_blueprint_error" { "failed_parsing" } else { "failed_extracting" };

@@ -146,6 +146,8 @@ pub enum Workflow {
     RenderChart,
     /// Reads a blueprint that was uploaded.
     UploadBlueprint,
+    /// Brings a blueprint and its deployments to later plugins.
+    UpdatePlugin,
     /// Makes a deployment's nodes and node instances.
     CreateDeploymentEnvironment,
     /// Removes a deployment.
@@ -169,6 +171,7 @@ impl Workflow {
             Self::CaptureFlow => "capture_flow",
             Self::RenderChart => "render_chart",
             Self::UploadBlueprint => "upload_blueprint",
+            Self::UpdatePlugin => "update_plugin",
             Self::CreateDeploymentEnvironment => "create_deployment_environment",
             Self::DeleteDeploymentEnvironment => "delete_deployment_environment",
             Self::Deployment(name) => name,
@@ -190,7 +193,8 @@ impl Workflow {
                 | Self::DiffSnapshot
                 | Self::CaptureFlow
                 | Self::RenderChart
-                | Self::UploadBlueprint,
+                | Self::UploadBlueprint
+                | Self::UpdatePlugin,
                 true,
             ) => Self::Deployment(text.to_owned()),
             (workflow, _) => workflow,
@@ -210,6 +214,7 @@ impl Workflow {
             "capture_flow" => Self::CaptureFlow,
             "render_chart" => Self::RenderChart,
             "upload_blueprint" => Self::UploadBlueprint,
+            "update_plugin" => Self::UpdatePlugin,
             "create_deployment_environment" => Self::CreateDeploymentEnvironment,
             "delete_deployment_environment" => Self::DeleteDeploymentEnvironment,
             other => Self::Deployment(other.to_owned()),
@@ -241,7 +246,7 @@ impl Workflow {
 
     /// Whether Cloudify calls it a system workflow, hidden in lists unless asked for.
     pub fn is_system(&self) -> bool {
-        self.is_of_the_service() || matches!(self, Self::UploadBlueprint)
+        self.is_of_the_service() || matches!(self, Self::UploadBlueprint | Self::UpdatePlugin)
     }
 }
 
@@ -344,6 +349,7 @@ mod tests {
             "capture_flow",
             "render_chart",
             "upload_blueprint",
+            "update_plugin",
             "install",
             "my_workflow",
         ] {

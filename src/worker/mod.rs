@@ -96,6 +96,7 @@ impl Worker for SnapshotWorker {
             Workflow::CaptureFlow => self.capture_flow(job),
             Workflow::RenderChart => self.render_chart(job),
             Workflow::UploadBlueprint => crate::manager::run_upload_blueprint(&self.manager, job),
+            Workflow::UpdatePlugin => crate::manager::run_update_plugin(&self.manager, job),
             Workflow::CreateDeploymentEnvironment => {
                 crate::manager::run_create_deployment_environment(&self.manager, job)
             }
@@ -139,6 +140,7 @@ impl Worker for SnapshotWorker {
             | Workflow::DiffSnapshot
             | Workflow::CaptureFlow
             | Workflow::RenderChart
+            | Workflow::UpdatePlugin
             | Workflow::CreateDeploymentEnvironment
             | Workflow::DeleteDeploymentEnvironment
             | Workflow::Deployment(_) => Ok(()),

@@ -10,6 +10,7 @@ mod cfy_errors;
 mod cfy_inventory;
 mod cfy_maintenance;
 mod cfy_manager;
+mod cfy_plugins_updates;
 mod cfy_story;
 mod charts_annotations;
 mod charts_cli;

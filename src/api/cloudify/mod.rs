@@ -19,6 +19,7 @@ mod maintenance;
 mod nodes;
 pub(super) mod permissions;
 mod plugins;
+mod plugins_updates;
 mod premium;
 mod provenance;
 mod schedules;
@@ -72,6 +73,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(maintenance::routes)
         .configure(nodes::routes)
         .configure(plugins::routes)
+        .configure(plugins_updates::routes)
         .configure(premium::routes)
         .configure(searches::routes)
         .configure(schedules::routes)

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::archive::BlueprintFiles;
 use super::budget::Budget;
 use super::builtin::{self, is_types_import, is_url};
+use super::catalog::Catalog;
 use super::error::{BlueprintError, Origins};
 use super::namespace;
 use super::version::Version;
@@ -62,6 +63,7 @@ struct File {
 /// Reads `main` and all that it imports.
 pub(super) fn load(
     files: &BlueprintFiles,
+    catalog: &dyn Catalog,
     main: &str,
     budget: &mut Budget,
 ) -> Result<Merged, BlueprintError> {
@@ -85,7 +87,7 @@ pub(super) fn load(
     let mut waiting = VecDeque::from([root]);
     while let Some(mut file) = waiting.pop_front() {
         for import in imports_of(&file)? {
-            let next = follow(files, &file, &import, &mut merged, &mut seen, budget)?;
+            let next = follow((files, catalog), &file, &import, &mut merged, &mut seen, budget)?;
             waiting.extend(next);
             if seen.len() > MAX_FILES {
                 return Err(BlueprintError::TooLarge {
@@ -163,7 +165,7 @@ fn imports_of(file: &File) -> Result<Vec<String>, BlueprintError> {
 }
 
 fn follow(
-    files: &BlueprintFiles,
+    (files, catalog): (&BlueprintFiles, &dyn Catalog),
     parent: &File,
     import: &str,
     merged: &mut Merged,
@@ -207,6 +209,14 @@ fn follow(
         }
         let is_new = seen.insert((builtin::TYPES_FILE.to_owned(), None));
         return is_new.then(builtin_file).transpose();
+    }
+    if let Some(plugin) = catalog.description(target, &merged.version.name()).map_err(wrong)? {
+        if !seen.insert((plugin.name.clone(), namespace.clone())) {
+            return Ok(None);
+        }
+        let sections = document(yaml::load(&plugin.yaml, &plugin.name, budget)?, &plugin.name)?;
+        merged.version.check_import(&sections, &plugin.name)?;
+        return Ok(Some(File { path: plugin.name, namespace, sections, is_builtin: false }));
     }
     if !is_url(target) && !target.starts_with("cloudify/") {
         return Err(wrong("the archive holds no such file".to_owned()));

@@ -7,6 +7,7 @@ mod archive;
 mod budget;
 mod builtin;
 mod capabilities;
+mod catalog;
 mod constraints;
 mod deployment;
 mod error;
@@ -32,12 +33,13 @@ mod yaml;
 
 pub use archive::{ArchiveLimits, BlueprintFiles, contains_key_material, read_blueprint_archive};
 pub use capabilities::{CapabilityUse, capability_uses};
+pub use catalog::{Catalog, Description, NoPlugins};
 pub use deployment::{
     DeploymentPlan, evaluate_outputs, evaluate_properties, is_workflow_available, plan_deployment,
 };
 pub use error::{BlueprintError, DeploymentError};
 pub use lifecycle::{LifecycleError, LifecycleStep, WorkflowPlan, plan_workflow};
-pub use parse::{Blueprint, parse};
+pub use parse::{Blueprint, parse, parse_with};
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::archive::BlueprintFiles;
 use super::budget::Budget;
+use super::catalog::{Catalog, NoPlugins};
 use super::constraints;
 use super::error::BlueprintError;
 use super::functions;
@@ -35,7 +36,8 @@ pub struct Blueprint {
     pub description: Option<String>,
     /// The labels of the blueprint: key → values, as `blueprint_labels` gives them.
     pub labels: Map<String, Value>,
-    /// Imports that lie outside of the archive (`plugin:…`, `blueprint:…`, addresses), as written.
+    /// Imports that lie outside of the archive (`blueprint:…`, addresses, plugins that the catalog does not have), as
+    /// written.
     ///
     /// They are never fetched. Where there are some, types and plugins that the
     /// blueprint does not define are accepted, for an import may define them.
@@ -44,17 +46,30 @@ pub struct Blueprint {
     pub requirements: Value,
 }
 
-/// Reads a blueprint from its files.
+/// Reads a blueprint from its files alone: no plugin is known.
+///
+/// # Errors
+///
+/// As [`parse_with`].
+pub fn parse(files: &BlueprintFiles, main_file: &str) -> Result<Blueprint, BlueprintError> {
+    parse_with(files, main_file, &NoPlugins)
+}
+
+/// Reads a blueprint from its files, and the descriptions of plugins that it imports from a catalog.
 ///
 /// `main_file` is relative to the folder of the application. The result depends
-/// on the files alone; nothing is fetched.
+/// on the files and the catalog alone; nothing is fetched.
 ///
 /// # Errors
 ///
 /// Names the file, the section and the definition that breaks a rule, or the
 /// limit that the blueprint exceeds.
-pub fn parse(files: &BlueprintFiles, main_file: &str) -> Result<Blueprint, BlueprintError> {
-    let merged = imports::load(files, main_file, &mut Budget::new(MAX_YAML_BYTES))?;
+pub fn parse_with(
+    files: &BlueprintFiles,
+    main_file: &str,
+    catalog: &dyn Catalog,
+) -> Result<Blueprint, BlueprintError> {
+    let merged = imports::load(files, catalog, main_file, &mut Budget::new(MAX_YAML_BYTES))?;
     let folder = main_file.rsplit_once('/').map_or("", |(folder, _)| folder);
     let scripts = scripts_below(files, folder);
     build(&merged, &scripts).map_err(|error| error.located(&merged.origins))

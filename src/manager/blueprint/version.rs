@@ -61,10 +61,15 @@ impl Version {
             })
     }
 
+    /// The name of the version, as a main file writes it.
+    pub(super) fn name(self) -> String {
+        format!("{PREFIX}{}", self.0)
+    }
+
     /// The form that a plan carries.
     pub(super) fn to_plan(self) -> Value {
         json!({
-            "raw": format!("{PREFIX}{}", self.0),
+            "raw": self.name(),
             "definitions_name": "cloudify_dsl",
             "definitions_version": [1, self.0],
         })

@@ -162,6 +162,7 @@ pub fn ended(
     status: ExecutionStatus,
 ) -> Result<(), DatabaseError> {
     super::super::updates::ended(tx, execution, status)?;
+    super::super::plugins_updates::ended(tx, execution, status)?;
     let (Some(group), Some(deployment)) = (&execution.group, deployment_of(execution)) else { return Ok(()) };
     let column = match status {
         ExecutionStatus::Terminated => "success_group_id",

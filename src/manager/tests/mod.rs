@@ -6,6 +6,7 @@ mod deployments;
 mod groups;
 mod others;
 mod plans;
+mod plugins_updates;
 mod schedules;
 mod updates;
 
@@ -67,6 +68,7 @@ impl Fixture {
         let job = Job::detached(execution.clone(), self.manager.current().database.clone());
         let result = match execution.workflow {
             Workflow::UploadBlueprint => run_upload_blueprint(&self.manager, &job),
+            Workflow::UpdatePlugin => run_update_plugin(&self.manager, &job),
             Workflow::CreateDeploymentEnvironment => run_create_deployment_environment(&self.manager, &job),
             Workflow::DeleteDeploymentEnvironment => run_delete_deployment_environment(&self.manager, &job),
             Workflow::Deployment(_) => run_deployment_workflow(&self.manager, &job),

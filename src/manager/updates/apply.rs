@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::executions::table::Progress;
 use crate::executions::{Job, JobResult};
-use crate::model::{Execution, Timestamp};
+use crate::model::Timestamp;
 
 use super::super::blueprint::{DeploymentPlan, plan_deployment};
 use super::super::blueprints::plan_of;
@@ -19,7 +19,7 @@ use super::super::nodes::{instances_of, nodes_of};
 use super::super::workflows::refresh_availability;
 use super::super::{Manager, ManagerError};
 use super::steps::{find, modified, steps};
-use super::update_of;
+use super::{Recorded, recorded};
 
 /// A deployment as it is before an update.
 pub(super) struct Former {
@@ -127,7 +127,7 @@ pub(in super::super) fn run_update(manager: &Manager, job: &Job) -> JobResult {
     let execution = job.execution().clone();
     job.commit()?;
     job.progress(Progress { phase: "updating", total_operations: 1, ..Progress::default() });
-    let applied = manager.write_blocking(move |tx| apply(tx, &execution)).map_err(told)?;
+    let applied = manager.write_blocking(move |tx| apply(tx, &recorded(tx, &execution)?)).map_err(told)?;
     job.log(format!(
         "applied {} steps: {} node instances added, {} removed; operations of plugins are not run",
         applied.steps, applied.added, applied.removed
@@ -142,18 +142,20 @@ pub(in super::super) fn run_update(manager: &Manager, job: &Job) -> JobResult {
 }
 
 /// How much an update changed.
-struct Applied {
+pub(super) struct Applied {
     steps: usize,
     added: usize,
     removed: usize,
 }
 
-fn apply(tx: &Transaction<'_>, execution: &Execution) -> Result<Applied, ManagerError> {
-    let tenant = execution.tenant_name.as_str();
-    let deployment = execution.deployment_id.as_ref().map(|id| id.as_str()).unwrap_or_default();
-    let (number, blueprint, inputs, runtime_only) = update_of(tx, execution)?;
+/// Applies an update that is recorded.
+///
+/// # Errors
+/// The deployment or blueprint is gone; inputs that do not fit.
+pub(super) fn apply(tx: &Transaction<'_>, recorded: &Recorded) -> Result<Applied, ManagerError> {
+    let (tenant, deployment) = (recorded.tenant.as_str(), recorded.deployment.as_str());
     let former = Former::read(tx, tenant, deployment)?;
-    let plan = plan(tx, tenant, &blueprint, &inputs, &former)?;
+    let plan = plan(tx, tenant, &recorded.blueprint, &recorded.inputs, &former)?;
     let steps = steps(&former, &plan);
     let owner = Owner {
         tenant: tenant.to_owned(),
@@ -161,9 +163,9 @@ fn apply(tx: &Transaction<'_>, execution: &Execution) -> Result<Applied, Manager
         visibility: former.visibility.clone(),
         created_by: former.created_by.clone(),
     };
-    let (added, removed) = apply_nodes(tx, &owner, &former, &plan, execution)?;
-    let new_labels = labels_to_create(execution.created_by.as_str(), &former, &plan)?;
-    apply_deployment(tx, &owner, &former, (&blueprint, runtime_only), &plan, &new_labels)?;
+    let (added, removed) = apply_nodes(tx, &owner, &former, &plan, recorded.skip_install)?;
+    let new_labels = labels_to_create(&recorded.user, &former, &plan)?;
+    apply_deployment(tx, &owner, &former, recorded, &plan, &new_labels)?;
     refresh_availability(tx, tenant, deployment)?;
     let source =
         Source { tenant, id: deployment, visibility: &former.visibility, created_by: &former.created_by };
@@ -177,7 +179,7 @@ fn apply(tx: &Transaction<'_>, execution: &Execution) -> Result<Applied, Manager
          deployment_update_nodes = ?4, deployment_update_node_instances = ?5, modified_entity_ids = ?6,
          labels_to_create = ?7 WHERE number = ?1",
         params![
-            number,
+            recorded.number,
             Value::Array(steps.clone()).to_string(),
             json!({
                 "inputs": plan.inputs, "nodes": plan.nodes, "outputs": plan.outputs, "workflows": plan.workflows,
@@ -199,7 +201,7 @@ fn apply_nodes(
     owner: &Owner,
     former: &Former,
     plan: &DeploymentPlan,
-    execution: &Execution,
+    skip_install: bool,
 ) -> Result<(Vec<Value>, Vec<Value>), ManagerError> {
     let key = (owner.tenant.as_str(), owner.deployment.as_str());
     let mut removed: Vec<Value> = Vec::new();
@@ -227,7 +229,7 @@ fn apply_nodes(
         }
     }
     let was_started = former.instances.iter().any(|instance| instance["state"] == "started");
-    let is_started = was_started && !execution.asks_for("skip_install");
+    let is_started = was_started && !skip_install;
     let mut added: Vec<Value> = Vec::new();
     let planned: HashSet<&Value> = plan.node_instances.iter().map(|instance| &instance["id"]).collect();
     for instance in &former.instances {
@@ -308,7 +310,7 @@ fn apply_deployment(
     tx: &Transaction<'_>,
     owner: &Owner,
     former: &Former,
-    (blueprint, runtime_only): (&str, bool),
+    recorded: &Recorded,
     plan: &DeploymentPlan,
     new_labels: &[Value],
 ) -> Result<(), ManagerError> {
@@ -322,7 +324,7 @@ fn apply_deployment(
         params![
             owner.tenant,
             owner.deployment,
-            blueprint,
+            recorded.blueprint,
             json(&plan.inputs),
             json(&plan.outputs),
             json(&plan.capabilities),
@@ -334,7 +336,7 @@ fn apply_deployment(
             plan.description,
             json(&plan.resource_tags),
             json!(labels).to_string(),
-            runtime_only,
+            recorded.runtime_only_evaluation,
             Timestamp::now().to_string(),
         ],
     )?;

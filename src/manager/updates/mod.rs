@@ -203,18 +203,7 @@ pub(super) fn record_update(
     place: Option<&Place<'_>>,
 ) -> Result<(String, Execution), ManagerError> {
     let tenant = caller.tenant.as_str();
-    let active: Vec<String> = tx
-        .prepare_cached(
-            "SELECT id FROM deployment_updates WHERE tenant_name = ? AND deployment_id = ? AND state = 'updating'",
-        )?
-        .query_map((tenant, deployment), |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    if !active.is_empty() && !request.force {
-        return Err(ManagerError::Conflict(format!(
-            "there are deployment updates still active; update IDs: {}",
-            active.join(", ")
-        )));
-    }
+    check_none_active(tx, tenant, deployment, request.force)?;
     let former = apply::Former::read(tx, tenant, deployment)?;
     let blueprint = request.blueprint_id.clone().unwrap_or_else(|| former.blueprint.clone());
     let inputs = former.inputs_with(&request.inputs);
@@ -232,27 +221,114 @@ pub(super) fn record_update(
     if let Some(place) = place {
         place.take(&mut execution);
     }
+    let recorded = Recorded {
+        number: 0,
+        tenant: tenant.to_owned(),
+        deployment: deployment.to_owned(),
+        blueprint,
+        inputs,
+        runtime_only_evaluation: request.runtime_only_evaluation.unwrap_or(former.runtime_only_evaluation),
+        skip_install: request.skip_install,
+        user: caller.user.to_string(),
+    };
+    insert(tx, &id, &recorded, &former, &execution)?;
+    table::insert(tx, &execution)?;
+    Ok((id, execution))
+}
+
+/// Lets a deployment follow another blueprint at once, on behalf of an execution that does so with many.
+///
+/// # Errors
+/// As [`Manager::update_deployment`].
+pub(super) fn update_now(
+    tx: &Transaction<'_>,
+    execution: &Execution,
+    (tenant, deployment): (&str, &str),
+    blueprint: &str,
+    force: bool,
+) -> Result<(), ManagerError> {
+    check_none_active(tx, tenant, deployment, force)?;
+    let former = apply::Former::read(tx, tenant, deployment)?;
+    let mut recorded = Recorded {
+        number: 0,
+        tenant: tenant.to_owned(),
+        deployment: deployment.to_owned(),
+        blueprint: blueprint.to_owned(),
+        inputs: former.inputs.clone(),
+        runtime_only_evaluation: former.runtime_only_evaluation,
+        skip_install: true,
+        user: execution.created_by.to_string(),
+    };
+    let id = format!("{deployment}-{}", Uuid::new_v4());
+    recorded.number = insert(tx, &id, &recorded, &former, execution)?;
+    apply::apply(tx, &recorded)?;
+    Ok(())
+}
+
+fn check_none_active(
+    tx: &Transaction<'_>,
+    tenant: &str,
+    deployment: &str,
+    force: bool,
+) -> Result<(), ManagerError> {
+    let active: Vec<String> = tx
+        .prepare_cached(
+            "SELECT id FROM deployment_updates WHERE tenant_name = ? AND deployment_id = ? AND state = 'updating'",
+        )?
+        .query_map((tenant, deployment), |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    if active.is_empty() || force {
+        return Ok(());
+    }
+    Err(ManagerError::Conflict(format!(
+        "there are deployment updates still active; update IDs: {}",
+        active.join(", ")
+    )))
+}
+
+/// An update that is recorded, as far as its work needs it.
+struct Recorded {
+    number: i64,
+    tenant: String,
+    deployment: String,
+    /// The blueprint that the deployment is to follow.
+    blueprint: String,
+    /// All inputs, those that change among them.
+    inputs: Map<String, Value>,
+    runtime_only_evaluation: bool,
+    skip_install: bool,
+    /// Who asked for it.
+    user: String,
+}
+
+/// Writes the record of an update, and answers its number.
+fn insert(
+    tx: &Transaction<'_>,
+    id: &str,
+    recorded: &Recorded,
+    former: &apply::Former,
+    execution: &Execution,
+) -> Result<i64, ManagerError> {
     tx.execute(
         "INSERT INTO deployment_updates (tenant_name, id, deployment_id, visibility, created_at, created_by, execution_id,
          state, old_blueprint_id, new_blueprint_id, old_inputs, new_inputs, runtime_only_evaluation)
          VALUES (?, ?, ?, ?, ?, ?, ?, 'updating', ?, ?, ?, ?, ?)",
         params![
-            tenant,
+            recorded.tenant,
             id,
-            deployment,
+            recorded.deployment,
             former.visibility,
             Timestamp::now().to_string(),
-            caller.user.as_str(),
+            recorded.user,
             execution.id.to_string(),
             former.blueprint,
-            blueprint,
+            recorded.blueprint,
             Value::Object(former.inputs.clone()).to_string(),
-            Value::Object(inputs).to_string(),
-            request.runtime_only_evaluation.unwrap_or(former.runtime_only_evaluation),
+            Value::Object(recorded.inputs.clone()).to_string(),
+            recorded.runtime_only_evaluation,
         ],
     )?;
-    table::insert(tx, &execution)?;
-    Ok((id, execution))
+    Ok(tx.last_insert_rowid())
 }
 
 /// Says of an update whose execution did not end well that it failed: nothing of it was applied.
@@ -274,16 +350,22 @@ pub(super) fn ended(
 }
 
 /// The update that an execution applies.
-fn update_of(
-    tx: &Transaction<'_>,
-    execution: &Execution,
-) -> Result<(i64, String, Map<String, Value>, bool), ManagerError> {
+fn recorded(tx: &Transaction<'_>, execution: &Execution) -> Result<Recorded, ManagerError> {
     tx.query_row(
         "SELECT number, new_blueprint_id, new_inputs, runtime_only_evaluation FROM deployment_updates WHERE execution_id = ?",
         [execution.id.to_string()],
         |row| {
             let inputs: String = row.get(2)?;
-            Ok((row.get(0)?, row.get(1)?, serde_json::from_str(&inputs).unwrap_or_default(), row.get(3)?))
+            Ok(Recorded {
+                number: row.get(0)?,
+                tenant: execution.tenant_name.to_string(),
+                deployment: execution.deployment_id.as_ref().map(EntityId::to_string).unwrap_or_default(),
+                blueprint: row.get(1)?,
+                inputs: serde_json::from_str(&inputs).unwrap_or_default(),
+                runtime_only_evaluation: row.get(3)?,
+                skip_install: execution.asks_for("skip_install"),
+                user: execution.created_by.to_string(),
+            })
         },
     )
     .optional()?

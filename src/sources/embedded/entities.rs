@@ -269,6 +269,17 @@ pub(super) const ENTITIES: &[Entities] = &[
         &["id"],
         &[history_of("deployments", "o.tenant_name = t.tenant_name AND o.id = t.deployment_id")],
     ),
+    entities(
+        "plugins_updates",
+        &["id"],
+        &[
+            history_of("blueprints", "o.tenant_name = t.tenant_name AND o.id = t.blueprint_id"),
+            Need {
+                is_required: false,
+                ..history_of("blueprints", "o.tenant_name = t.tenant_name AND o.id = t.temp_blueprint_id")
+            },
+        ],
+    ),
     Entities { only: NOT_OF_THE_SYSTEM, ..entities("deployments_filters", &["id"], &[TENANT]) },
     Entities { only: NOT_OF_THE_SYSTEM, ..entities("blueprints_filters", &["id"], &[TENANT]) },
     Entities {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::executions::Job;
 use crate::executions::table::Progress;
 use crate::failpoints;
-use crate::manager::{Generation, Manager, Pin, schema};
+use crate::manager::{Generation, Manager, Pin, schema, settle_plugins_updates};
 use crate::model::{EntityId, TenantName, Timestamp};
 
 use super::super::KeyMaterial;
@@ -337,6 +337,7 @@ impl Stage<'_> {
                  AND NOT EXISTS (SELECT 1 FROM executions e WHERE e.id = execution_id AND e.ended_at IS NULL)",
                 [],
             )?;
+            settle_plugins_updates(tx)?;
             tx.execute(
                 "UPDATE blueprints SET state = 'failed_uploading', error = 'interrupted by a restore: upload it again'
                  WHERE plan IS NULL AND state NOT LIKE 'failed%' AND state <> 'invalid'",

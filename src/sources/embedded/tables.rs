@@ -359,6 +359,7 @@ pub(super) const TABLES: &[Table] = &[
     },
     many::TASKS_GRAPHS,
     many::DEPLOYMENT_UPDATES,
+    many::PLUGINS_UPDATES,
     Table {
         kind: "deployments_filters",
         // Every manager has those of the system.

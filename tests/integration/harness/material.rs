@@ -74,6 +74,41 @@ pub fn plugin_archive() -> Vec<u8> {
     ])
 }
 
+/// A plugin with a description that says its version: a type of node `<name>.nodes.Lamp`, made by it.
+pub fn described_plugin(name: &str, version: &str) -> Vec<u8> {
+    let description = format!(
+        "plugins:\n  {name}: {{executor: central_deployment_agent, package_name: {name}, package_version: {version}}}\n\
+         node_types:\n  {name}.nodes.Lamp:\n    derived_from: cloudify.nodes.Root\n    properties:\n\
+         \x20     made_by: {{default: {version}}}\n    interfaces:\n      cloudify.interfaces.lifecycle:\n\
+         \x20       create: {{implementation: {name}.tasks.light}}\n"
+    );
+    write_zip(&[
+        (&format!("{name}-{version}.wgn"), &plugin_wagon(name, version)),
+        ("plugin.yaml", description.as_bytes()),
+    ])
+}
+
+/// The plugin `name` in versions 1.0.0 and 2.0.0, and deployments `<name>-0`, … of a blueprint of that name, which was
+/// read when there was only the first.
+pub fn lamps(api: &Api, name: &str, deployments: usize) {
+    let plugin = |version: &str| {
+        let upload = api.request(Method::POST, &format!("plugins?title={name}&visibility=tenant"));
+        api.send(upload.body(described_plugin(name, version))).expect(201);
+    };
+    plugin("1.0.0");
+    let main = format!(
+        "tosca_definitions_version: cloudify_dsl_1_4\nimports: [cloudify/types/types.yaml, 'plugin:{name}']\n\
+         node_templates:\n  lamp: {{ type: {name}.nodes.Lamp }}\n"
+    );
+    upload_yaml(api, name, &main).expect(201);
+    for number in 0..deployments {
+        let deployment = api.put(&format!("deployments/{name}-{number}"), &json!({ "blueprint_id": name }));
+        deployment.expect(201);
+        api.wait_for_end(&latest_execution(api, "create_deployment_environment"));
+    }
+    plugin("2.0.0");
+}
+
 /// A plugin of another name, as a bare wagon.
 pub fn wagon(name: &str, version: &str) -> Vec<u8> {
     plugin_wagon(name, version)

@@ -45,8 +45,8 @@ pub use http::{Api, Reply};
 pub use invariants::{all_executions, check_invariants};
 pub use inventory::inventory;
 pub use material::{
-    BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, plugin_archive, upload_yaml,
-    wagon, workflow_blueprint, write_plugin, write_zip,
+    BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, lamps, plugin_archive,
+    upload_yaml, wagon, workflow_blueprint, write_plugin, write_zip,
 };
 pub use node::{EXCHANGE, Running, Step, amqp, node, node_client, publish};
 pub use picture::Picture;

@@ -24,6 +24,8 @@ pub enum Deed {
     Render,
     RunWorkflow,
     AddPlugin,
+    /// An update of the plugins of two deployments.
+    UpdatePlugins,
     Plan,
     Diff,
     Reseal,
@@ -68,7 +70,8 @@ const fn twice(deed: Deed, at: &'static str, then: &'static str, outcome: Outcom
 
 use Deed::{
     AddPlugin, Capture, Create, CreatePausing, Delete, Diff, Fetch, Plan, Render, Reseal, Restore,
-    RestoreAgain, RestoreFlow, Rollback, RunWorkflow, Select, Undo, Upload, UploadRefused, Verify,
+    RestoreAgain, RestoreFlow, Rollback, RunWorkflow, Select, Undo, UpdatePlugins, Upload, UploadRefused,
+    Verify,
 };
 use Outcome::{After, Before};
 
@@ -173,6 +176,10 @@ pub const CASES: &[Case] = &[
     kill(Diff, "diff:comparing", Before),
     kill(RunWorkflow, "workflow:running", Before),
     twice(RunWorkflow, "workflow:running", "start:closed", Before),
+    kill(UpdatePlugins, "update_plugin:updated", Before),
+    twice(UpdatePlugins, "update_plugin:updated", "start:closed", Before),
+    kill(UpdatePlugins, "update_plugin:finalizing", Before),
+    kill(UpdatePlugins, "update_plugin:finalized", After),
     kill(AddPlugin, "blob:synced", Before),
     kill(AddPlugin, "blob:renamed", Before),
     twice(AddPlugin, "blob:renamed", "garbage:moved", Before),

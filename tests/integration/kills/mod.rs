@@ -64,6 +64,7 @@ fn what_is_drawn_compared_run_or_put_in() {
         Deed::Render,
         Deed::RunWorkflow,
         Deed::AddPlugin,
+        Deed::UpdatePlugins,
     ]);
 }
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::cases::{Case, Deed, Outcome};
 use crate::harness::{
     Api, ChartSnapshot, FileServer, Flow, Size, State, TestServer, check_invariants, copy_data, create_chart,
-    create_space, gauge, generate, now, read_state, slope, wagon, workflow_blueprint,
+    create_space, gauge, generate, lamps, now, read_state, slope, wagon, workflow_blueprint,
 };
 
 /// The snapshot that is there.
@@ -48,6 +48,7 @@ impl Scene {
         let api = server.api();
         generate(&api, SEED, Size::Small);
         workflow_blueprint(&api, "runs");
+        lamps(&api, "lamp", 2);
         let flow = Flow::create(&api, "Nightly", &["a", "b"]);
         for text in ["1", "2"] {
             flow.emit("a", text).expect(200);
@@ -184,6 +185,7 @@ impl Scene {
                 self.ended(&api, "diff_snapshot", is_after, &claim);
             }
             Deed::AddPlugin => state.assert_is(before, &claim),
+            Deed::UpdatePlugins => self.plugins_are(&api, case, &claim),
         }
         if case.deed == Deed::CreatePausing {
             let flows = api.get("/v2/flows?search=Ticking").expect(200);
@@ -245,6 +247,9 @@ impl Scene {
             }
             Deed::Verify => send(Method::POST, &format!("snapshots/{KEPT}/verify"), &json!({})),
             Deed::Reseal => send(Method::POST, &format!("/service/snapshots/{KEPT}/reseal"), &json!({})),
+            Deed::UpdatePlugins => {
+                send(Method::POST, "plugins-updates/lamp/update/initiate", &json!({ "all_to_latest": true }));
+            }
             Deed::AddPlugin => {
                 let _ = api.request(Method::POST, "plugins?title=made").body(wagon("made", "1")).send();
             }
@@ -258,6 +263,34 @@ impl Scene {
         let execution = api.get(&list).items().remove(0);
         let wanted = if is_after { "terminated" } else { "failed" };
         assert_eq!(execution["status"], wanted, "{claim}: {execution:#}");
+    }
+
+    /// Checks what has become of an update of plugins: who has come that far follows a copy that is shown, unless all have.
+    fn plugins_are(&self, api: &Api, case: &Case, claim: &str) {
+        let is_after = case.outcome == Outcome::After;
+        self.ended(api, "update_plugin", is_after, claim);
+        let update = api.get("plugins-updates?blueprint_id=lamp").items().remove(0);
+        assert_eq!(update["state"], if is_after { "successful" } else { "failed" }, "{claim}");
+        let followed = |number: usize| {
+            let node = api.get(&format!("nodes?deployment_id=lamp-{number}")).items().remove(0);
+            let deployment = api.get(&format!("deployments/lamp-{number}")).expect(200);
+            (node["properties"]["made_by"].clone(), deployment["blueprint_id"].clone())
+        };
+        let original = (json!("1.0.0"), json!("lamp"));
+        let copied = (json!("2.0.0"), update["temp_blueprint_id"].clone());
+        let wanted = match case.at {
+            "update_plugin:updated" => [copied, original],
+            "update_plugin:finalizing" => [copied.clone(), copied],
+            _ => [(json!("2.0.0"), json!("lamp")), (json!("2.0.0"), json!("lamp"))],
+        };
+        assert_eq!([followed(0), followed(1)], wanted, "{claim}");
+        match update["temp_blueprint_id"].as_str() {
+            Some(copy) => {
+                let copy = api.get(&format!("blueprints/{copy}")).expect(200);
+                assert_eq!(copy["is_hidden"], false, "{claim}");
+            }
+            None => assert!(is_after, "{claim}: the copy is gone"),
+        }
     }
 
     /// Checks what has become of the snapshot that was to be made, and that its id can be used.

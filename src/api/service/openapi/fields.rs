@@ -60,6 +60,10 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("Plugin.labels", "Labels for deployments of blueprints that use it: lists of values by key."),
     ("Plugin.resource_tags", "Tags for what those deployments make."),
     ("Plugin.title", "The name that people see."),
+    (
+        "PluginsUpdate.state",
+        "`executing_workflow`, and at the end `successful`, `failed` or `no_changes_required`.",
+    ),
     ("Secret.schema", "Always null: secrets are plain texts here."),
     ("Site.name", "The name."),
     ("Snapshot.error", "Why it failed; empty where it did not."),
@@ -89,6 +93,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("Operation.agent_name", "The agent that ran it."),
     ("Operation.manager_name", "The manager that ran it."),
     ("agent_name", "Always null."),
+    ("all_tenants", "Whether deployments in other tenants are updated, too."),
     ("allow_custom_parameters", "Whether parameters are taken that the workflow does not declare."),
     ("all_next_occurrences", "The next occurrences, at most 1000, in UTC."),
     ("archive_name", "The wagon's file name."),
@@ -109,6 +114,8 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("default_inputs", "The inputs of deployments that it makes."),
     ("dependencies", "The ids of the operations that come before it."),
     ("deploy_number_of_instances", "How many instances the blueprint asks for."),
+    ("deployments_per_tenant", "The deployments that are updated, by tenant; null where only one is meant."),
+    ("deployments_to_update", "The deployments that are updated; null where there is nothing to change."),
     ("dependency_creator", "What makes the one need the other."),
     ("deployment_display_name", "The deployment's name as people see it."),
     ("deployment_group_id", "The deployment group on which it runs."),
@@ -145,6 +152,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("finished_operations", "How many operations are done."),
     ("first_login_at", "When the user first logged in."),
     ("group_system_roles", "The names of the user's groups by the role that they give everywhere."),
+    ("forced", "Whether deployments are updated although another update of theirs has not ended."),
     ("groups", "The groups of the blueprint."),
     ("has_configuration_drift", "Whether it is not configured as it should be."),
     ("has_key_file", "Whether a key file is kept for it."),
@@ -256,6 +264,10 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("target_deployment_id", "The deployment that is needed; null where it is gone or elsewhere."),
     ("target_id", "The instance to which a relationship goes."),
     ("tasks_graph_id", "The tasks graph to which it belongs."),
+    (
+        "temp_blueprint_id",
+        "The copy of the blueprint that deployments follow meanwhile; null once it is gone.",
+    ),
     ("tenant_name", "The tenant that it belongs to."),
     ("tenant_roles", "The roles in tenants: the own ones, and those of groups."),
     ("timestamp", "When it happened, in UTC."),
@@ -263,7 +275,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
     ("total_operations", "How many operations there are to do."),
     ("type_hierarchy", "Its type and those that it is derived from."),
     ("unavailable_instances", "How many instances failed their last check."),
-    ("unresolved_imports", "The imports as they were written."),
+    ("unresolved_imports", "The imports that were not followed, as they were written."),
     ("until", "The latest occurrence, in UTC; null where there is no end."),
     ("updated_at", "When it was last changed, in UTC."),
     ("upload_execution", "The execution that read it."),
@@ -309,6 +321,7 @@ pub(super) fn json_schema(noun: &str, name: &str) -> Value {
             | "schedules"
             | "all_next_occurrences"
             | "deployment_ids"
+            | "deployments_to_update"
             | "steps"
             | "labels_to_create"
             | "recursive_dependencies"

@@ -181,3 +181,27 @@ pub(super) const DEPLOYMENT_UPDATES: Table = Table {
     extra: &[json("labels_to_create")],
     nested: None,
 };
+
+pub(super) const PLUGINS_UPDATES: Table = Table {
+    kind: "plugins_update",
+    table: "plugins_updates",
+    source: None,
+    source_is_column: false,
+    source_kind: None,
+    time: Some("created_at"),
+    dumped: &[
+        text("id"),
+        text("state"),
+        boolean("forced"),
+        boolean("all_tenants"),
+        text("blueprint_id"),
+        text("execution_id"),
+        text("created_by"),
+        text("created_at"),
+        json("deployments_to_update"),
+        json("deployments_per_tenant"),
+        text("temp_blueprint_id"),
+    ],
+    extra: &[text("visibility")],
+    nested: None,
+};

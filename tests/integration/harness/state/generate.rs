@@ -114,6 +114,9 @@ impl Tenant<'_> {
         }
         many::dependencies(&self.api, &deployments, self.dice);
         many::groups(&self.api, &deployments, self.dice);
+        if self.dice.chance(40) {
+            many::plugins_updates(&self.api, self.dice);
+        }
         self.settle();
         for _ in 0..self.dice.between(0, most) {
             flows::flow(&self.api, self.name, self.dice);

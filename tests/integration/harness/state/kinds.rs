@@ -69,6 +69,7 @@ pub const KINDS: &[Kind] = &[
         exempt: &[],
     },
     Kind { path: "/deployment-updates", listed: Listed::Cloudify("id"), below: &[document("")], exempt: &[] },
+    Kind { path: "/plugins-updates", listed: Listed::Cloudify("id"), below: &[document("")], exempt: &[] },
     Kind { path: "/deployment-groups", listed: Listed::Cloudify("id"), below: &[document("")], exempt: &[] },
     Kind { path: "/execution-groups", listed: Listed::Cloudify("id"), below: &[document("")], exempt: &[] },
     Kind { path: "/tasks_graphs", listed: Listed::Cloudify("id"), below: &[], exempt: &[] },

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::super::Api;
+use super::super::material::lamps;
 use super::Dice;
 
 /// A schedule that does not come due.
@@ -34,6 +35,18 @@ pub(super) fn dependencies(api: &Api, deployments: &[(String, bool)], dice: &mut
             });
             api.put("deployments/inter-deployment-dependencies", &body).expect(200);
         }
+    }
+}
+
+/// A plugin of two versions, and an update of a blueprint to the second, and one that changes nothing any more.
+pub(super) fn plugins_updates(api: &Api, dice: &mut Dice) {
+    lamps(api, "lantern", dice.below(3));
+    for _ in 0..2 {
+        let update = json!({ "all_to_latest": true, "force": dice.chance(50) });
+        let update = api.post("plugins-updates/lantern/update/initiate", &update).expect(200);
+        let execution =
+            api.get(&format!("executions/{}", update["execution_id"].as_str().unwrap())).expect(200);
+        assert_eq!(api.wait_for_end(&execution)["status"], "terminated");
     }
 }
 

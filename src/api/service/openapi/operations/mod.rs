@@ -23,6 +23,7 @@ mod maintenance;
 mod manager;
 mod nodes;
 mod plugins;
+mod plugins_updates;
 mod premium;
 mod schedules;
 mod searches;
@@ -67,6 +68,7 @@ pub(super) fn groups() -> Vec<Group> {
         dependencies::group(),
         nodes::group(),
         plugins::group(),
+        plugins_updates::group(),
         secrets::group(),
         agents::group(),
         sites::group(),
