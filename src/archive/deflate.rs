@@ -2,29 +2,21 @@
 //!
 //! A stream is cut into chunks that are compressed apart from each other, so
 //! that several threads can do it, and make one deflate stream when written one
-//! after the other: each chunk begins with what came before it as dictionary
-//! and ends with a sync flush at a byte's edge.
-
-use std::sync::Arc;
+//! after the other. None looks back on the one before: that would save less
+//! than a compressor that can do it costs.
 
 use crc32fast::Hasher;
-use flate2::{Compress, FlushCompress, Status};
 use libdeflater::{CompressionLvl, Compressor};
 
+use super::blocks::continue_after;
 use super::manifest::Method;
-
-/// What deflate can look back on.
-const WINDOW: usize = 32 << 10;
-
-/// Ends the deflate stream that chunks make: an empty last block.
-pub(super) const STREAM_END: &[u8] = &[0x03, 0x00];
 
 /// Work for a compressor.
 pub(super) enum Task {
     /// A whole content; stored where it does not shrink.
     Whole { content: Vec<u8>, method: Method, level: u8 },
-    /// A chunk of a stream, and the one before it.
-    Chunk { content: Arc<Vec<u8>>, before: Option<Arc<Vec<u8>>>, method: Method, level: u8 },
+    /// A chunk of a stream; a deflate stream of chunks ends with [`STREAM_END`](super::blocks::STREAM_END).
+    Chunk { content: Vec<u8>, method: Method, level: u8 },
 }
 
 /// A compressor's answer.
@@ -39,8 +31,7 @@ pub(super) struct Compressed {
 /// The state of one compressing thread, kept from task to task because it is costly to make.
 #[derive(Default)]
 pub(super) struct Machine {
-    whole: Option<(u8, Compressor)>,
-    chunk: Option<(u8, Compress)>,
+    deflate: Option<(u8, Compressor)>,
 }
 
 impl Machine {
@@ -59,12 +50,11 @@ impl Machine {
                     None => Compressed { bytes: content, method: Method::Stored, crc },
                 }
             }
-            Task::Chunk { content, before, method, level } => {
+            Task::Chunk { content, method, level } => {
                 let crc = crc_of(&content);
-                let before = before.as_ref().map(|before| before.as_slice());
                 let bytes = match method {
-                    Method::Stored => content.to_vec(),
-                    Method::Deflate => self.deflate_chunk(&content, before, level),
+                    Method::Stored => content,
+                    Method::Deflate => self.deflate_chunk(&content, level),
                     Method::Zstd => zstd_frame(&content, level),
                 };
                 Compressed { bytes, method, crc }
@@ -72,45 +62,33 @@ impl Machine {
         }
     }
 
-    fn deflate_whole(&mut self, content: &[u8], level: u8) -> Option<Vec<u8>> {
-        if self.whole.as_ref().is_none_or(|(made, _)| *made != level) {
+    fn deflate(&mut self, level: u8) -> &mut Compressor {
+        if self.deflate.as_ref().is_none_or(|(made, _)| *made != level) {
             let checked = CompressionLvl::new(i32::from(level)).unwrap_or_default();
-            self.whole = Some((level, Compressor::new(checked)));
+            self.deflate = Some((level, Compressor::new(checked)));
         }
-        let (_, compressor) = self.whole.as_mut()?;
+        let (_, compressor) = self.deflate.as_mut().expect("made above where it was absent");
+        compressor
+    }
+
+    fn deflate_whole(&mut self, content: &[u8], level: u8) -> Option<Vec<u8>> {
         // One byte less than the content: what does not shrink does not fit.
         let mut bytes = vec![0; content.len().checked_sub(1)?];
-        let length = compressor.deflate_compress(content, &mut bytes).ok()?;
+        let length = self.deflate(level).deflate_compress(content, &mut bytes).ok()?;
         bytes.truncate(length);
         bytes.shrink_to_fit();
         Some(bytes)
     }
 
-    fn deflate_chunk(&mut self, content: &[u8], before: Option<&[u8]>, level: u8) -> Vec<u8> {
-        if self.chunk.as_ref().is_none_or(|(made, _)| *made != level) {
-            let made = Compress::new(flate2::Compression::new(u32::from(level)), false);
-            self.chunk = Some((level, made));
-        }
-        let (_, compress) = self.chunk.as_mut().expect("made above where it was absent");
-        compress.reset();
-        if let Some(before) = before {
-            let dictionary = &before[before.len().saturating_sub(WINDOW)..];
-            compress.set_dictionary(dictionary).expect("a fresh raw deflate stream takes a dictionary");
-        }
-        // Room enough that the flush ends in one call: stored blocks and markers cost less.
-        let mut bytes = Vec::with_capacity(content.len() + content.len() / 64 + 1024);
-        loop {
-            let taken = usize::try_from(compress.total_in()).expect("a chunk fits in memory");
-            let status = compress
-                .compress_vec(&content[taken..], &mut bytes, FlushCompress::Sync)
-                .expect("deflate of bytes in memory has no way to fail");
-            let is_done = bytes.len() < bytes.capacity() && compress.total_in() == content.len() as u64;
-            if is_done || matches!(status, Status::BufError) && bytes.len() < bytes.capacity() {
-                bytes.shrink_to_fit();
-                return bytes;
-            }
-            bytes.reserve(64 << 10);
-        }
+    fn deflate_chunk(&mut self, content: &[u8], level: u8) -> Vec<u8> {
+        let compressor = self.deflate(level);
+        let mut bytes = vec![0; compressor.deflate_compress_bound(content.len())];
+        let length =
+            compressor.deflate_compress(content, &mut bytes).expect("the bound is room for any content");
+        bytes.truncate(length);
+        continue_after(&mut bytes).expect("libdeflate makes streams that can be walked through");
+        bytes.shrink_to_fit();
+        bytes
     }
 }
 
@@ -137,19 +115,13 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::blocks::STREAM_END;
     use super::*;
 
     fn joined(machine: &mut Machine, content: &[u8], chunk: usize, level: u8) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let mut before = None;
         for piece in content.chunks(chunk) {
-            let content = Arc::new(piece.to_vec());
-            let task = Task::Chunk {
-                content: content.clone(),
-                before: before.replace(content),
-                method: Method::Deflate,
-                level,
-            };
+            let task = Task::Chunk { content: piece.to_vec(), method: Method::Deflate, level };
             bytes.extend_from_slice(&machine.run(task).bytes);
         }
         bytes.extend_from_slice(STREAM_END);

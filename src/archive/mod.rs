@@ -7,6 +7,7 @@
 //! **Invariant:** nothing here knows a database, the store, HTTP, a source or
 //! a record. Streams go in, streams come out; the worker brings them together.
 
+mod blocks;
 mod bundle;
 mod compressed;
 mod deflate;

