@@ -70,14 +70,14 @@ fn pack(files: &Path, archive: &Path) -> anyhow::Result<()> {
 /// The reader as a restore uses it: structure and signature are checked, then each content against its hash.
 fn unpack(archive: &Path, files: &Path) -> anyhow::Result<()> {
     let archive = Archive::open(File::open(archive)?, Limits::default())?;
-    for entry in archive.entries() {
-        let target = files.join(&entry.path);
+    for entry in archive.entries().iter() {
+        let target = files.join(entry.path);
         if entry.is_folder() {
             fs::create_dir_all(target)?;
             continue;
         }
         fs::create_dir_all(target.parent().context("no folder")?)?;
-        let mut content = BufReader::with_capacity(256 << 10, archive.read(&entry.path)?);
+        let mut content = BufReader::with_capacity(256 << 10, archive.read(entry.path)?);
         io::copy(&mut content, &mut File::create(target)?)?;
     }
     Ok(())

@@ -15,7 +15,8 @@ use super::MANIFEST;
 use super::digest::Digest;
 use super::error::ArchiveError;
 use super::keys::{Identity, Recipient};
-use super::names::{self, NameSet};
+use super::name_table::NameTable;
+use super::names;
 use super::seal::{SealWriter, open_sealed};
 
 /// What a tar adds to the sizes of its files at most, for each of them.
@@ -38,7 +39,7 @@ struct InnerManifest {
 /// Seals files one after the other into `sink`.
 pub struct BundleWriter<W: Write> {
     tar: tar::Builder<SealWriter<W>>,
-    names: NameSet,
+    names: NameTable,
     files: Vec<InnerFile>,
 }
 
@@ -47,7 +48,7 @@ impl<W: Write> BundleWriter<W> {
     pub fn new(sink: W, recipients: &[Recipient]) -> Result<Self, ArchiveError> {
         Ok(Self {
             tar: tar::Builder::new(SealWriter::new(sink, recipients)?),
-            names: NameSet::default(),
+            names: NameTable::default(),
             files: Vec::new(),
         })
     }
@@ -153,7 +154,7 @@ pub fn read_bundle<R: Read>(
 ) -> Result<(), ArchiveError> {
     let plain = open_sealed(cipher, identities)?;
     let mut tar = tar::Archive::new(plain);
-    let mut names = NameSet::default();
+    let mut names = NameTable::default();
     let mut found: Vec<InnerFile> = Vec::new();
     let mut manifest = None;
     for member in tar.entries().map_err(ArchiveError::from_read)? {

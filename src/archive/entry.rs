@@ -15,7 +15,7 @@ use super::digest::Digest;
 use super::error::ArchiveError;
 use super::manifest::Method;
 use super::slice::FileSlice;
-use super::structure::Record;
+use super::table::Record;
 
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -25,17 +25,17 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// not those of the bytes: so nothing is to be trusted before the end was reached.
 pub struct EntryReader<'a> {
     file: &'a File,
-    waiting: VecDeque<(&'a Record, Option<Digest>)>,
+    waiting: VecDeque<Record<'a>>,
     current: Option<Checked<'a, FileSlice<'a>>>,
     size_bytes: u64,
     failure: Option<String>,
 }
 
 impl<'a> EntryReader<'a> {
-    pub(super) fn new(file: &'a File, records: Vec<(&'a Record, Option<Digest>)>) -> Self {
+    pub(super) fn new(file: &'a File, records: Vec<Record<'a>>) -> Self {
         Self {
             file,
-            size_bytes: records.iter().map(|(record, _)| record.size).sum(),
+            size_bytes: records.iter().map(|record| record.row.size).sum(),
             waiting: records.into(),
             current: None,
             failure: None,
@@ -56,11 +56,11 @@ impl<'a> EntryReader<'a> {
                 }
                 self.current = None;
             }
-            let Some((record, sha256)) = self.waiting.pop_front() else {
+            let Some(record) = self.waiting.pop_front() else {
                 return Ok(0);
             };
-            let data = FileSlice::new(self.file, record.data_offset, record.compressed_size);
-            self.current = Some(Checked::new(data, record, sha256)?);
+            let data = FileSlice::new(self.file, record.row.data_offset, record.row.compressed_size);
+            self.current = Some(Checked::new(data, record, record.row.sha256)?);
         }
     }
 }
@@ -85,7 +85,7 @@ impl Read for EntryReader<'_> {
 
 /// One entry's content, decompressed and checked.
 pub(super) struct Checked<'a, R: Read> {
-    record: &'a Record,
+    record: Record<'a>,
     decoder: Decoder<R>,
     produced: u64,
     crc: Crc,
@@ -101,9 +101,9 @@ enum Decoder<R: Read> {
 
 impl<'a, R: Read> Checked<'a, R> {
     /// Reads from `data`, which has to give the entry's compressed bytes and no more.
-    pub(super) fn new(data: R, record: &'a Record, sha256: Option<Digest>) -> io::Result<Self> {
+    pub(super) fn new(data: R, record: Record<'a>, sha256: Option<Digest>) -> io::Result<Self> {
         let data = BufReader::with_capacity(BUFFER_BYTES, data);
-        let decoder = match record.method {
+        let decoder = match record.row.method {
             Method::Stored => Decoder::Stored(data),
             Method::Deflate => Decoder::Deflate(Box::new(DeflateDecoder::new(data))),
             Method::Zstd => {
@@ -145,17 +145,17 @@ impl<'a, R: Read> Checked<'a, R> {
 
     fn finish(&mut self) -> io::Result<()> {
         self.is_finished = true;
-        if self.produced != self.record.size {
+        if self.produced != self.record.row.size {
             return Err(self.damaged(format!(
                 "it has {} bytes, not the {} it declares",
-                self.produced, self.record.size
+                self.produced, self.record.row.size
             )));
         }
-        if std::mem::take(&mut self.crc).finalize() != self.record.crc32 {
+        if std::mem::take(&mut self.crc).finalize() != self.record.row.crc32 {
             return Err(self.damaged("its CRC differs"));
         }
         if let Decoder::Deflate(decoder) = &self.decoder
-            && decoder.total_in() != self.record.compressed_size
+            && decoder.total_in() != self.record.row.compressed_size
         {
             return Err(self.damaged("bytes follow the end of its compressed data"));
         }
@@ -168,7 +168,7 @@ impl<'a, R: Read> Checked<'a, R> {
     }
 
     fn damaged(&self, reason: impl Into<String>) -> io::Error {
-        ArchiveError::damaged_entry(&self.record.name, reason).into()
+        ArchiveError::damaged_entry(self.record.name, reason).into()
     }
 }
 
@@ -183,9 +183,9 @@ impl<R: Read> Read for Checked<'_, R> {
             return Ok(0);
         }
         self.produced += read as u64;
-        if self.produced > self.record.size {
+        if self.produced > self.record.row.size {
             return Err(
-                self.damaged(format!("it produces more than the {} bytes it declares", self.record.size))
+                self.damaged(format!("it produces more than the {} bytes it declares", self.record.row.size))
             );
         }
         self.crc.update(&buffer[..read]);

@@ -85,7 +85,7 @@ pub fn inspect(archive: &Archive) -> Inspection {
         folders: folders(archive),
         sealed_parts: archive
             .sealed_parts()
-            .map(|entry| SealedPart { path: entry.path.clone(), size_bytes: entry.size })
+            .map(|entry| SealedPart { path: entry.path.to_owned(), size_bytes: entry.size })
             .collect(),
         sealed_for: own.map(|own| own.sealed_for.clone()).unwrap_or_default(),
     }
@@ -93,7 +93,7 @@ pub fn inspect(archive: &Archive) -> Inspection {
 
 fn folders(archive: &Archive) -> Vec<FolderSummary> {
     let mut folders: BTreeMap<&str, FolderSummary> = BTreeMap::new();
-    for entry in archive.entries() {
+    for entry in archive.entries().iter() {
         let folder = entry.path.split_once('/').map_or("", |(folder, _)| folder);
         let summary = folders
             .entry(folder)

@@ -20,6 +20,8 @@ pub struct Limits {
     pub entries: u64,
     /// Length of one name in bytes.
     pub name_bytes: usize,
+    /// Length of all names together in bytes: they are held in memory.
+    pub all_names_bytes: u64,
     /// Folders above an entry, itself included.
     pub depth: usize,
     /// Size of a JSON document that is read as a whole.
@@ -37,6 +39,7 @@ impl Default for Limits {
             ratio_from_bytes: 256 << 20,
             entries: 2_000_000,
             name_bytes: 4096,
+            all_names_bytes: 256 << 20,
             depth: 128,
             json_bytes: 64 << 20,
             manifest_bytes: 1 << 30,

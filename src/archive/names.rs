@@ -3,8 +3,6 @@
 //! The same rule holds when writing and when reading, so that nothing is
 //! written that would be refused later.
 
-use std::collections::HashSet;
-
 use super::error::{ArchiveError, shown};
 
 /// Checks that `name` stays inside the folder it is unpacked in and means one thing everywhere.
@@ -79,49 +77,6 @@ fn escape_bytes(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Names seen so far, to find two entries that would be the same file.
-#[derive(Default)]
-pub(super) struct NameSet {
-    files: HashSet<String>,
-    /// Folders that an entry of their own names.
-    named_folders: HashSet<String>,
-    /// Folders above any entry.
-    folders: HashSet<String>,
-}
-
-impl NameSet {
-    /// Adds a checked name; refuses a second entry of the name, and a file where a folder is.
-    pub(super) fn insert(&mut self, name: &str) -> Result<(), ArchiveError> {
-        let refuse = |reason| Err(ArchiveError::BadName { name: shown(name), reason });
-        let path = name.strip_suffix('/').unwrap_or(name);
-        let is_folder = path.len() != name.len();
-        if self.files.contains(path) {
-            return refuse("an entry before it has the same name");
-        }
-        if is_folder {
-            if !self.named_folders.insert(path.to_owned()) {
-                return refuse("an entry before it has the same name");
-            }
-        } else if self.folders.contains(path) || self.named_folders.contains(path) {
-            return refuse("an entry before it makes this name a folder");
-        }
-        let mut rest = path;
-        while let Some((parent, _)) = rest.rsplit_once('/') {
-            if self.files.contains(parent) {
-                return refuse("an entry before it makes a folder of this name a file");
-            }
-            if !self.folders.insert(parent.to_owned()) {
-                break;
-            }
-            rest = parent;
-        }
-        if !is_folder {
-            self.files.insert(path.to_owned());
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -157,22 +112,6 @@ mod tests {
         for name in ["a", "a/", "a/b", "..a", "a..", "...", "ä/ö", "a b", "xx:y", ".hidden/.x"] {
             assert!(check(name).is_ok(), "{name:?} was refused");
         }
-    }
-
-    #[test]
-    fn two_entries_never_become_the_same_file() {
-        let collide = |names: &[&str]| {
-            let mut set = NameSet::default();
-            names.iter().any(|name| set.insert(name).is_err())
-        };
-        assert!(collide(&["a", "a"]));
-        assert!(collide(&["a/", "a/"]));
-        assert!(collide(&["a", "a/"]));
-        assert!(collide(&["a/", "a"]));
-        assert!(collide(&["a/b", "a"]));
-        assert!(collide(&["a", "a/b/c"]));
-        assert!(collide(&["a/b/c", "a/b"]));
-        assert!(!collide(&["a/b/c", "a/", "a/b/", "a/c", "A", "a/B"]));
     }
 
     proptest! {

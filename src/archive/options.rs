@@ -22,6 +22,14 @@ impl Compression {
         }
     }
 
+    /// The level for what is deflated in any case.
+    pub(super) fn deflate_level(self) -> u8 {
+        match self {
+            Self::Deflate { level } => level.min(9),
+            Self::Zstd { .. } => DEFLATE_LEVEL,
+        }
+    }
+
     pub(super) fn level(self) -> u8 {
         match self {
             Self::Deflate { level } => level.min(9),

@@ -4,24 +4,28 @@
 //! Opening judges the whole structure; contents are judged while they are read
 //! or by [`Archive::verify`].
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
 use super::digest::Digest;
-use super::entry::EntryReader;
+use super::entry::{Checked, EntryReader};
 use super::error::{ArchiveError, shown};
 use super::limits::Limits;
-use super::manifest::{EntryInfo, Manifest, SignatureState, judge_signature};
+use super::manifest::{Manifest, SignatureState, judge_signature, read_document};
 use super::metadata::{Format, Metadata};
+use super::slice::read_exact_at;
 use super::stream::{part_name, whole_name};
-use super::structure::{Directory, Record, check_layout, read_directory};
+use super::structure::{Directory, check_layout, read_directory};
+use super::table::{EntryInfo, EntryTable, Record};
 use super::{MANIFEST, METADATA, SIGNATURE};
 
 /// Of `metadata.json`, which is small in every archive.
 const MOST_METADATA_BYTES: u64 = 4 << 20;
+/// Of `manifest.json` for each entry, without the name; of which an escaped byte takes up to six.
+const MOST_LISTED_BYTES: u64 = 512;
 
 /// An open archive. Several threads may read entries of it at once.
 #[derive(Debug)]
@@ -30,12 +34,10 @@ pub struct Archive {
     pub(super) length: u64,
     pub(super) limits: Limits,
     pub(super) directory: Directory,
-    entries: Vec<EntryInfo>,
-    by_name: HashMap<String, usize>,
     metadata: Metadata,
     format: Format,
     manifest: Option<Manifest>,
-    /// Of the manifest's bytes, to see whether the file changed since.
+    /// Of the manifest's document, to see whether the file changed since.
     pub(super) manifest_sha256: Option<Digest>,
     signature: SignatureState,
 }
@@ -49,19 +51,11 @@ impl Archive {
     pub fn open(file: File, limits: Limits) -> Result<Self, ArchiveError> {
         let length = file.metadata().map_err(ArchiveError::Read)?.len();
         let directory = read_directory(&file, length, &limits)?;
-        let by_name: HashMap<_, _> = directory
-            .records
-            .iter()
-            .enumerate()
-            .map(|(index, record)| (record.name.clone(), index))
-            .collect();
         let mut archive = Self {
             file,
             length,
             limits,
-            entries: entries_of(&directory),
             directory,
-            by_name,
             metadata: Metadata {
                 snapshot_version: String::new(),
                 execution_id: None,
@@ -93,28 +87,49 @@ impl Archive {
         }
         check_layout(&self.file, self.length, &self.directory)?;
         self.check_order()?;
-        let document = self.read_bytes(MANIFEST, self.limits.manifest_bytes)?;
-        let manifest: Manifest = serde_json::from_slice(&document)
-            .map_err(|source| ArchiveError::Json { entry: MANIFEST.into(), source })?;
+        let (stored, manifest, sha256) = self.read_manifest()?;
         self.check_manifest(&manifest)?;
         let signature = self.read_bytes(SIGNATURE, 1024)?;
-        self.signature = judge_signature(&document, &manifest.signer, &signature);
-        self.manifest_sha256 = Some(Digest::of(&document));
-        for (entry, listed) in self.entries.iter_mut().zip(&manifest.entries) {
-            entry.sha256 = listed.sha256;
-        }
+        self.signature = judge_signature(&stored, &manifest.signer, &signature);
+        self.manifest_sha256 = Some(sha256);
         self.manifest = Some(manifest);
         Ok(())
     }
 
+    /// The manifest's bytes as they stand in the archive, what they say, and the hash of the document they are.
+    fn read_manifest(&mut self) -> Result<(Vec<u8>, Manifest, Digest), ArchiveError> {
+        let Directory { entries, .. } = &mut self.directory;
+        let number = entries.len() - 2;
+        let row = *entries.record(number).row;
+        let most = (1 << 20) + MOST_LISTED_BYTES * entries.len() as u64 + 6 * entries.name_bytes() as u64;
+        let most = most.min(self.limits.manifest_bytes);
+        if row.size > most || row.compressed_size > most {
+            return Err(ArchiveError::limit(MANIFEST, "bytes", most));
+        }
+        let too_long = |_| ArchiveError::limit(MANIFEST, "bytes", most);
+        let mut stored = vec![0; usize::try_from(row.compressed_size).map_err(too_long)?];
+        read_exact_at(&self.file, &mut stored, row.data_offset)?;
+        let record = Record { name: MANIFEST, row: &row };
+        let content = Checked::new(&stored[..], record, None).map_err(ArchiveError::from_read)?;
+        let mut document = Hashing { content, hash: Sha256::new() };
+        let reader = BufReader::with_capacity(64 << 10, &mut document);
+        let manifest = read_document(reader, entries, number)?;
+        // What follows the JSON is looked at, too: the end of the content is where it is judged.
+        io::copy(&mut document, &mut io::sink()).map_err(ArchiveError::from_read)?;
+        let sha256 = document.hash.into();
+        Ok((stored, manifest, sha256))
+    }
+
     /// Checks that the three entries whose place is fixed are in it.
     fn check_order(&self) -> Result<(), ArchiveError> {
-        let records = &self.directory.records;
-        let is_in_order = records.len() >= 3
-            && records[0].name == METADATA
-            && records[records.len() - 2].name == MANIFEST
-            && records[records.len() - 1].name == SIGNATURE;
-        if is_in_order {
+        let entries = self.entries();
+        let name_at =
+            |number: Option<usize>| number.and_then(|number| entries.get(number)).map(|entry| entry.path);
+        let from_end = |back| name_at(entries.len().checked_sub(back));
+        if name_at(Some(0)) == Some(METADATA)
+            && from_end(2) == Some(MANIFEST)
+            && from_end(1) == Some(SIGNATURE)
+        {
             return Ok(());
         }
         Err(ArchiveError::damaged(format!(
@@ -127,20 +142,8 @@ impl Archive {
         if manifest.format != 1 {
             return Err(ArchiveError::UnknownFormat { format: manifest.format.into() });
         }
-        let listed = self.entries.len() - 2;
-        if manifest.entries.len() != listed {
-            return mismatch(format!(
-                "the manifest lists {} entries, the archive has {listed}",
-                manifest.entries.len()
-            ));
-        }
-        for (entry, listed) in self.entries.iter().zip(&manifest.entries) {
-            let expected = EntryInfo { sha256: listed.sha256, ..entry.clone() };
-            if *listed != expected || listed.sha256.is_none() {
-                return mismatch(format!("entry `{}` is not as the manifest lists it", shown(&entry.path)));
-            }
-        }
-        if manifest.bytes != self.entries[listed].offset {
+        let own_place = self.entries().len() - 2;
+        if self.entries().get(own_place).is_none_or(|own| own.offset != manifest.bytes) {
             return mismatch("the manifest does not stand where it says".into());
         }
         if let Some(own) = &self.metadata.lifeboat
@@ -172,13 +175,18 @@ impl Archive {
     }
 
     /// All entries in the order of the archive, manifest and signature among them.
-    pub fn entries(&self) -> &[EntryInfo] {
-        &self.entries
+    pub fn entries(&self) -> &EntryTable {
+        &self.directory.entries
+    }
+
+    /// The entries without the archive.
+    pub fn into_entries(self) -> EntryTable {
+        self.directory.entries
     }
 
     /// The entries of sealed parts, in order. A part that was cut is there several times, as its entries are.
-    pub fn sealed_parts(&self) -> impl Iterator<Item = &EntryInfo> {
-        self.entries.iter().filter(|entry| is_sealed(&entry.path))
+    pub fn sealed_parts(&self) -> impl Iterator<Item = EntryInfo<'_>> {
+        self.entries().iter().filter(|entry| is_sealed(entry.path))
     }
 
     /// Length of the archive in bytes.
@@ -188,26 +196,28 @@ impl Archive {
 
     /// Whether [`Archive::read`] finds a content of this name, in one entry or in parts.
     pub fn contains(&self, name: &str) -> bool {
-        self.by_name.contains_key(name) || self.by_name.contains_key(&part_name(name, 0))
+        let entries = self.entries();
+        entries.find(name).or_else(|| entries.find(&part_name(name, 0))).is_some()
     }
 
     /// The hash that the manifest lists for a content which is one entry.
     pub fn sha256_of(&self, name: &str) -> Option<Digest> {
-        self.by_name.get(name).and_then(|index| self.entries[*index].sha256)
+        self.entries().find(name).and_then(|number| self.record(number).row.sha256)
     }
 
     /// Streams a content; joins the parts of one that was cut.
     pub fn read(&self, name: &str) -> Result<EntryReader<'_>, ArchiveError> {
-        let whole = self.by_name.get(name).copied();
+        let entries = self.entries();
+        let whole = entries.find(name);
         let mut found: Vec<usize> = whole.into_iter().collect();
         if whole.is_none() {
-            let parts = (0..).map_while(|number| self.by_name.get(&part_name(name, number)));
+            let parts = (0..).map_while(|number| entries.find(&part_name(name, number)));
             found.extend(parts);
         }
         if found.is_empty() {
             return Err(ArchiveError::NoEntry(shown(name)));
         }
-        let records = found.into_iter().map(|index| self.record(index)).collect();
+        let records = found.into_iter().map(|number| self.record(number)).collect();
         Ok(EntryReader::new(&self.file, records))
     }
 
@@ -229,8 +239,8 @@ impl Archive {
         serde_json::from_slice(&bytes).map_err(|source| ArchiveError::Json { entry: shown(name), source })
     }
 
-    pub(super) fn record(&self, index: usize) -> (&Record, Option<Digest>) {
-        (&self.directory.records[index], self.entries[index].sha256)
+    pub(super) fn record(&self, number: usize) -> Record<'_> {
+        self.directory.entries.record(number)
     }
 }
 
@@ -239,19 +249,16 @@ pub(super) fn is_sealed(path: &str) -> bool {
     path.starts_with("credentials/") && whole_name(path).ends_with(".age")
 }
 
-fn entries_of(directory: &Directory) -> Vec<EntryInfo> {
-    directory
-        .records
-        .iter()
-        .zip(0..)
-        .map(|(record, order)| EntryInfo {
-            path: record.name.clone(),
-            order,
-            offset: record.offset,
-            compressed_size: record.compressed_size,
-            size: record.size,
-            method: record.method,
-            sha256: None,
-        })
-        .collect()
+/// Hashes what is read.
+struct Hashing<R> {
+    content: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.content.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        Ok(read)
+    }
 }

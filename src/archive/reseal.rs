@@ -20,7 +20,7 @@ use super::reader::{Archive, is_sealed};
 use super::seal::{SealedReader, open_sealed};
 use super::slice::FileSlice;
 use super::stream::{part_name, whole_name};
-use super::structure::Record;
+use super::table::Record;
 use super::writer::{ArchiveWriter, EntrySums, Finished, ManifestSeal, header};
 use super::{MANIFEST, METADATA, SIGNATURE};
 
@@ -64,11 +64,11 @@ pub fn reseal<W: Write>(
     let mut writer = ArchiveWriter::new(sink, writer_options);
     writer.add_bytes(METADATA, &metadata(archive, manifest.archive_id, &options))?;
     for index in 0..archive.entries().len() {
-        let (record, sha256) = archive.record(index);
-        match record.name.as_str() {
+        let record = archive.record(index);
+        match record.name {
             METADATA | MANIFEST | SIGNATURE => {}
             name if is_sealed(name) => copy.seal_anew(&mut writer, name)?,
-            _ => copy.take_over(&mut writer, record, sha256)?,
+            _ => copy.take_over(&mut writer, record)?,
         }
     }
     writer.finish(ManifestSeal {
@@ -115,10 +115,9 @@ impl Copy<'_> {
     fn take_over<W: Write>(
         &mut self,
         writer: &mut ArchiveWriter<W>,
-        record: &Record,
-        sha256: Option<Digest>,
+        record: Record<'_>,
     ) -> Result<(), ArchiveError> {
-        let sha256 = sha256.ok_or(ArchiveError::NotOurs)?;
+        let sha256 = record.row.sha256.ok_or(ArchiveError::NotOurs)?;
         let mut taken = 0;
         writer.add_raw(&self.archive.file, record, sha256, &mut |bytes| {
             taken += bytes;
@@ -161,22 +160,22 @@ impl<W: Write> ArchiveWriter<W> {
     fn add_raw(
         &mut self,
         file: &File,
-        record: &Record,
+        Record { name, row }: Record<'_>,
         sha256: Digest,
         taken: &mut dyn FnMut(usize) -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
         self.write_pending(0)?;
-        self.claim(&record.name)?;
+        self.claim(name)?;
         let sums = EntrySums {
-            method: record.method,
-            crc32: record.crc32,
-            compressed_size: record.compressed_size,
-            size: record.size,
-            sha256,
-            is_streamed: record.is_streamed,
+            method: row.method,
+            crc32: row.crc32,
+            compressed_size: row.compressed_size,
+            size: row.size,
+            sha256: Some(sha256),
+            is_streamed: row.is_streamed,
         };
-        self.write_local_header(&record.name, &sums)?;
-        let mut data = FileSlice::new(file, record.data_offset, record.compressed_size);
+        self.write_local_header(name, &sums)?;
+        let mut data = FileSlice::new(file, row.data_offset, row.compressed_size);
         let mut buffer = vec![0; CHUNK_BYTES];
         loop {
             let read = data.read(&mut buffer).map_err(read_error)?;
@@ -186,10 +185,10 @@ impl<W: Write> ArchiveWriter<W> {
             self.sink.write(&buffer[..read])?;
             taken(read)?;
         }
-        if record.is_streamed {
-            self.sink.write(&header(&record.name, 0, &sums).descriptor())?;
+        if row.is_streamed {
+            self.sink.write(&header(name, 0, &sums).descriptor())?;
         }
-        self.close_entry(record.name.clone(), sums);
+        self.close_entry(&sums);
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use super::digest::Digest;
 use super::error::{ArchiveError, shown};
 use super::manifest::Method;
 use super::options::Compression;
-use super::pool::Promise;
+use super::pool::{Pool, Promise};
 use super::writer::{Added, ArchiveWriter, EntrySums, check_length, header};
 
 /// What one compressing thread is given at once.
@@ -87,14 +87,8 @@ impl<W: Write> ArchiveWriter<W> {
         compression: Compression,
     ) -> Result<(), ArchiveError> {
         let method = compression.method();
-        let mut sums = EntrySums {
-            method,
-            crc32: 0,
-            compressed_size: 0,
-            size: 0,
-            sha256: Digest([0; 32]),
-            is_streamed: true,
-        };
+        let mut sums =
+            EntrySums { method, crc32: 0, compressed_size: 0, size: 0, sha256: None, is_streamed: true };
         self.write_local_header(entry, &sums)?;
         let offset_of_data = self.sink.count;
         let most_under_way = 2 * self.pool.width() + 1;
@@ -127,9 +121,10 @@ impl<W: Write> ArchiveWriter<W> {
         }
         sums.crc32 = crc.finalize();
         sums.compressed_size = self.sink.count - offset_of_data;
-        (sums.size, sums.sha256) = source.finish_part();
+        let (size, sha256) = source.finish_part();
+        (sums.size, sums.sha256) = (size, Some(sha256));
         self.sink.write(&header(entry, 0, &sums).descriptor())?;
-        self.close_entry(entry.to_owned(), sums);
+        self.close_entry(&sums);
         Ok(())
     }
 
@@ -199,7 +194,7 @@ impl<W: Write> ArchiveWriter<W> {
             crc32,
             compressed_size: size,
             size,
-            sha256,
+            sha256: Some(sha256),
             is_streamed: false,
         };
         self.write_local_header(entry, &sums)?;
@@ -216,7 +211,73 @@ impl<W: Write> ArchiveWriter<W> {
         if source.finish()? != (size, sha256) {
             return Err(ArchiveError::ContentChanged { entry: shown(entry) });
         }
-        self.close_entry(entry.to_owned(), sums);
+        self.close_entry(&sums);
+        Ok(())
+    }
+}
+
+/// A content that is compressed chunk by chunk while it is written, and kept compressed.
+pub(super) struct Chunks<'a> {
+    pool: &'a mut Pool,
+    level: u8,
+    chunk: Vec<u8>,
+    under_way: VecDeque<Promise>,
+    bytes: Vec<u8>,
+    crc: Crc,
+    size: u64,
+}
+
+impl<'a> Chunks<'a> {
+    pub(super) fn new(pool: &'a mut Pool, level: u8) -> Self {
+        let (under_way, bytes) = (VecDeque::new(), Vec::new());
+        Self { pool, level, chunk: Vec::new(), under_way, bytes, crc: Crc::new(), size: 0 }
+    }
+
+    /// The deflate stream, and what its header needs to know, without a hash. `None` when a compressing thread died.
+    pub(super) fn finish(mut self) -> Option<(Vec<u8>, EntrySums)> {
+        self.start();
+        self.take(0)?;
+        self.bytes.extend_from_slice(STREAM_END);
+        let sums = EntrySums {
+            method: Method::Deflate,
+            crc32: self.crc.finalize(),
+            compressed_size: self.bytes.len() as u64,
+            size: self.size,
+            sha256: None,
+            is_streamed: false,
+        };
+        Some((self.bytes, sums))
+    }
+
+    fn start(&mut self) {
+        let content = std::mem::take(&mut self.chunk);
+        self.size += content.len() as u64;
+        let task = Task::Chunk { content, method: Method::Deflate, level: self.level };
+        self.under_way.push_back(self.pool.start(task));
+    }
+
+    /// Takes answers until at most so many are awaited.
+    fn take(&mut self, most: usize) -> Option<()> {
+        while self.under_way.len() > most {
+            let compressed = self.under_way.pop_front()?.wait()?;
+            self.crc.combine(&compressed.crc);
+            self.bytes.extend_from_slice(&compressed.bytes);
+        }
+        Some(())
+    }
+}
+
+impl Write for Chunks<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.chunk.len() as u64 >= CHUNK_BYTES {
+            self.start();
+            self.take(2 * self.pool.width()).ok_or_else(|| io::Error::other("a compressing thread died"))?;
+        }
+        self.chunk.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

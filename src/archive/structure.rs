@@ -7,13 +7,14 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 
-use super::emitter::{EntryHeader, FLAG_DESCRIPTOR, end_of_archive};
+use super::emitter::{FLAG_DESCRIPTOR, end_of_archive};
 use super::end::{find_end, get_u16, get_u32};
 use super::error::{ArchiveError, shown};
 use super::limits::Limits;
 use super::manifest::Method;
-use super::names::{self, NameSet};
+use super::names;
 use super::slice::{FileSlice, read_exact_at};
+use super::table::{EntryTable, Record, Row};
 
 const LOCAL_HEADER: u32 = 0x0403_4b50;
 const CENTRAL_RECORD: u32 = 0x0201_4b50;
@@ -21,38 +22,10 @@ const CENTRAL_RECORD: u32 = 0x0201_4b50;
 /// Flag bits 0 (encrypted), 6 (strongly), 13 (headers masked).
 const FLAGS_ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
 
-/// One entry as the central directory has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
-    pub name: String,
-    pub method: Method,
-    pub crc32: u32,
-    pub compressed_size: u64,
-    pub size: u64,
-    pub offset: u64,
-    /// Where the data begins, after the local header.
-    pub data_offset: u64,
-    pub is_streamed: bool,
-}
-
-impl Record {
-    fn header(&self) -> EntryHeader<'_> {
-        EntryHeader {
-            name: &self.name,
-            method: self.method,
-            crc32: self.crc32,
-            compressed_size: self.compressed_size,
-            size: self.size,
-            offset: self.offset,
-            is_streamed: self.is_streamed,
-        }
-    }
-}
-
 /// A central directory and where it stands.
 #[derive(Debug)]
 pub(super) struct Directory {
-    pub records: Vec<Record>,
+    pub entries: EntryTable,
     pub offset: u64,
     pub size: u64,
 }
@@ -65,42 +38,44 @@ pub(super) fn read_directory(file: &File, length: u64, limits: &Limits) -> Resul
     }
     let mut bytes = BufReader::with_capacity(64 << 10, FileSlice::new(file, end.offset, end.size));
     let mut left = end.size;
-    let mut records = Vec::new();
-    let mut names = NameSet::default();
+    let mut entries = EntryTable::default();
     for _ in 0..end.entries {
-        let record = read_record(&mut bytes, &mut left, limits)?;
-        names.insert(&record.name)?;
-        records.push(record);
+        let (name, row) = read_record(&mut bytes, &mut left, limits)?;
+        if entries.name_bytes() as u64 + name.len() as u64 > limits.all_names_bytes {
+            return Err(ArchiveError::limit(&name, "bytes in all names together", limits.all_names_bytes));
+        }
+        entries.claim(&name)?;
+        entries.push(row);
     }
     if left != 0 {
         return Err(ArchiveError::damaged("its central directory has more records than its end says"));
     }
-    check_sizes(&records, length, limits)?;
-    for record in &mut records {
-        record.data_offset = find_data(file, record, end.offset)?;
+    check_sizes(&entries, length, limits)?;
+    for number in 0..entries.len() {
+        entries.row_mut(number).data_offset = find_data(file, &entries.record(number), end.offset)?;
     }
-    check_overlap(&records, end.offset)?;
-    Ok(Directory { records, offset: end.offset, size: end.size })
+    check_overlap(&entries, end.offset)?;
+    Ok(Directory { entries, offset: end.offset, size: end.size })
 }
 
 /// Checks that the file is, byte for byte, what our writer makes of these records:
 /// local headers one after the other from 0, then the directory, then the end.
 pub(super) fn check_layout(file: &File, length: u64, directory: &Directory) -> Result<(), ArchiveError> {
     let mut position = 0;
-    for record in &directory.records {
+    for record in directory.entries.records() {
+        let Record { name, row } = record;
         let header = record.header();
         let expected = header.local_header();
-        if record.offset != position || record.data_offset != position + expected.len() as u64 {
+        if row.offset != position || row.data_offset != position + expected.len() as u64 {
             return Err(ArchiveError::damaged_entry(
-                &record.name,
+                name,
                 format!("it does not begin at byte {position}, where the entry before it ends"),
             ));
         }
-        let differs =
-            |what| ArchiveError::damaged_entry(&record.name, format!("its {what} is not of format 1"));
+        let differs = |what| ArchiveError::damaged_entry(name, format!("its {what} is not of format 1"));
         expect_bytes(file, position, &expected)?.ok_or_else(|| differs("local header"))?;
-        position = record.data_offset + record.compressed_size;
-        if record.is_streamed {
+        position = row.data_offset + row.compressed_size;
+        if row.is_streamed {
             let expected = header.descriptor();
             expect_bytes(file, position, &expected)?.ok_or_else(|| differs("descriptor"))?;
             position += expected.len() as u64;
@@ -112,7 +87,7 @@ pub(super) fn check_layout(file: &File, length: u64, directory: &Directory) -> R
         ));
     }
     let mut expected = Vec::new();
-    for record in &directory.records {
+    for record in directory.entries.records() {
         expected.extend_from_slice(&record.header().central_record());
         if expected.len() >= 1 << 20 {
             position = expect_tail(file, position, &expected)?;
@@ -120,7 +95,7 @@ pub(super) fn check_layout(file: &File, length: u64, directory: &Directory) -> R
         }
     }
     expected.extend_from_slice(&end_of_archive(
-        directory.records.len() as u64,
+        directory.entries.len() as u64,
         directory.offset,
         directory.size,
     ));
@@ -144,7 +119,12 @@ fn expect_bytes(file: &File, position: u64, expected: &[u8]) -> Result<Option<()
     Ok((found == expected).then_some(()))
 }
 
-fn read_record(bytes: &mut impl Read, left: &mut u64, limits: &Limits) -> Result<Record, ArchiveError> {
+/// Reads a record: the entry's name and what is said of it.
+fn read_record(
+    bytes: &mut impl Read,
+    left: &mut u64,
+    limits: &Limits,
+) -> Result<(String, Row), ArchiveError> {
     let mut take = |length: usize| -> Result<Vec<u8>, ArchiveError> {
         *left = left
             .checked_sub(length as u64)
@@ -185,24 +165,24 @@ fn read_record(bytes: &mut impl Read, left: &mut u64, limits: &Limits) -> Result
     if get_u16(&fixed, 34) != 0 {
         return Err(ArchiveError::damaged_entry(&name, "it is on another disk"));
     }
-    let mut record = Record {
-        method,
-        crc32: get_u32(&fixed, 16),
-        compressed_size: get_u32(&fixed, 20).into(),
-        size: get_u32(&fixed, 24).into(),
+    let mut row = Row {
         offset: get_u32(&fixed, 42).into(),
         data_offset: 0,
+        compressed_size: get_u32(&fixed, 20).into(),
+        size: get_u32(&fixed, 24).into(),
+        crc32: get_u32(&fixed, 16),
+        method,
         is_streamed: flags & FLAG_DESCRIPTOR != 0,
-        name,
+        sha256: None,
     };
-    apply_zip64(&mut record, &extra)?;
-    if record.method == Method::Stored && record.size != record.compressed_size {
-        return Err(ArchiveError::damaged_entry(&record.name, "it is stored, and has two sizes"));
+    apply_zip64(&name, &mut row, &extra)?;
+    if row.method == Method::Stored && row.size != row.compressed_size {
+        return Err(ArchiveError::damaged_entry(&name, "it is stored, and has two sizes"));
     }
-    if record.name.ends_with('/') && record.size != 0 {
-        return Err(ArchiveError::refused_entry(&record.name, "a folder with content"));
+    if name.ends_with('/') && row.size != 0 {
+        return Err(ArchiveError::refused_entry(&name, "a folder with content"));
     }
-    Ok(record)
+    Ok((name, row))
 }
 
 /// Files and folders only; whatever system the archive says it comes from.
@@ -219,8 +199,8 @@ fn check_kind(name: &str, attributes: u32) -> Result<(), ArchiveError> {
 }
 
 /// Takes what does not fit in 32 bits from the zip64 extra field.
-fn apply_zip64(record: &mut Record, mut extra: &[u8]) -> Result<(), ArchiveError> {
-    let broken = |name: &str| ArchiveError::damaged_entry(name, "its extra fields are cut");
+fn apply_zip64(name: &str, row: &mut Row, mut extra: &[u8]) -> Result<(), ArchiveError> {
+    let broken = || ArchiveError::damaged_entry(name, "its extra fields are cut");
     let mut large: Option<&[u8]> = None;
     while !extra.is_empty() {
         // Some writers pad with up to three bytes.
@@ -228,10 +208,10 @@ fn apply_zip64(record: &mut Record, mut extra: &[u8]) -> Result<(), ArchiveError
             break;
         }
         let length = usize::from(get_u16(extra, 2));
-        let field = extra.get(4..4 + length).ok_or_else(|| broken(&record.name))?;
+        let field = extra.get(4..4 + length).ok_or_else(broken)?;
         if get_u16(extra, 0) == 1 {
             if large.is_some() {
-                return Err(ArchiveError::damaged_entry(&record.name, "it has two zip64 fields"));
+                return Err(ArchiveError::damaged_entry(name, "it has two zip64 fields"));
             }
             large = Some(field);
         }
@@ -240,9 +220,9 @@ fn apply_zip64(record: &mut Record, mut extra: &[u8]) -> Result<(), ArchiveError
     let Some(mut large) = large else {
         return Ok(());
     };
-    for value in [&mut record.size, &mut record.compressed_size, &mut record.offset] {
+    for value in [&mut row.size, &mut row.compressed_size, &mut row.offset] {
         if *value == u64::from(u32::MAX) {
-            let (first, rest) = large.split_first_chunk::<8>().ok_or_else(|| broken(&record.name))?;
+            let (first, rest) = large.split_first_chunk::<8>().ok_or_else(broken)?;
             *value = u64::from_le_bytes(*first);
             large = rest;
         }
@@ -250,28 +230,22 @@ fn apply_zip64(record: &mut Record, mut extra: &[u8]) -> Result<(), ArchiveError
     Ok(())
 }
 
-fn check_sizes(records: &[Record], length: u64, limits: &Limits) -> Result<(), ArchiveError> {
+fn check_sizes(entries: &EntryTable, length: u64, limits: &Limits) -> Result<(), ArchiveError> {
     let mut total: u64 = 0;
-    for record in records {
-        if record.size > limits.entry_bytes {
-            return Err(ArchiveError::limit(&record.name, "bytes", limits.entry_bytes));
+    for Record { name, row } in entries.records() {
+        if row.size > limits.entry_bytes {
+            return Err(ArchiveError::limit(name, "bytes", limits.entry_bytes));
         }
-        total = total.saturating_add(record.size);
+        total = total.saturating_add(row.size);
         if total > limits.total_bytes {
-            return Err(ArchiveError::limit(
-                &record.name,
-                "bytes in all entries together",
-                limits.total_bytes,
-            ));
+            return Err(ArchiveError::limit(name, "bytes in all entries together", limits.total_bytes));
         }
     }
     if total > limits.ratio_from_bytes && total / length.max(1) >= limits.ratio {
-        let worst = records
-            .iter()
-            .max_by_key(|record| record.size / record.compressed_size.max(1))
-            .map_or("", |record| &record.name);
+        let worst =
+            entries.records().max_by_key(|record| record.row.size / record.row.compressed_size.max(1));
         return Err(ArchiveError::limit(
-            worst,
+            worst.map_or("", |record| record.name),
             "times the size of the archive for all entries together",
             limits.ratio,
         ));
@@ -281,22 +255,23 @@ fn check_sizes(records: &[Record], length: u64, limits: &Limits) -> Result<(), A
 
 /// Reads the local header of an entry; where it speaks otherwise than the directory, readers
 /// would disagree on what the entry is.
-fn find_data(file: &File, record: &Record, directory_offset: u64) -> Result<u64, ArchiveError> {
+fn find_data(file: &File, record: &Record<'_>, directory_offset: u64) -> Result<u64, ArchiveError> {
+    let Record { name: known_name, row } = *record;
     let differs = |what: &str| {
         ArchiveError::damaged_entry(
-            &record.name,
+            known_name,
             format!("its local header and the central directory have different {what}"),
         )
     };
-    let outside = || ArchiveError::damaged_entry(&record.name, "it lies outside the archive");
-    let fixed_end = record.offset.checked_add(30).ok_or_else(outside)?;
+    let outside = || ArchiveError::damaged_entry(known_name, "it lies outside the archive");
+    let fixed_end = row.offset.checked_add(30).ok_or_else(outside)?;
     if fixed_end > directory_offset {
         return Err(outside());
     }
     let mut fixed = [0; 30];
-    read_exact_at(file, &mut fixed, record.offset)?;
+    read_exact_at(file, &mut fixed, row.offset)?;
     if get_u32(&fixed, 0) != LOCAL_HEADER {
-        return Err(ArchiveError::damaged_entry(&record.name, "it has no local header"));
+        return Err(ArchiveError::damaged_entry(known_name, "it has no local header"));
     }
     let mut name = vec![0; get_u16(&fixed, 26).into()];
     let extra_length = u64::from(get_u16(&fixed, 28));
@@ -305,43 +280,39 @@ fn find_data(file: &File, record: &Record, directory_offset: u64) -> Result<u64,
         return Err(outside());
     }
     read_exact_at(file, &mut name, fixed_end)?;
-    if name != record.name.as_bytes() {
+    if name != known_name.as_bytes() {
         return Err(differs(&format!("names (`{}`)", shown(&String::from_utf8_lossy(&name)))));
     }
     let flags = get_u16(&fixed, 6);
     let same_flags = FLAGS_ENCRYPTED | FLAG_DESCRIPTOR;
-    let own_flags = if record.is_streamed { FLAG_DESCRIPTOR } else { 0 };
+    let own_flags = if row.is_streamed { FLAG_DESCRIPTOR } else { 0 };
     if flags & same_flags != own_flags {
         return Err(differs("flags"));
     }
-    if get_u16(&fixed, 8) != record.method.code() {
+    if get_u16(&fixed, 8) != row.method.code() {
         return Err(differs("methods"));
     }
     let data_offset = name_end + extra_length;
-    if data_offset.checked_add(record.compressed_size).is_none_or(|end| end > directory_offset) {
+    if data_offset.checked_add(row.compressed_size).is_none_or(|end| end > directory_offset) {
         return Err(outside());
     }
     Ok(data_offset)
 }
 
 /// Two entries that share bytes make a bomb out of little.
-fn check_overlap(records: &[Record], directory_offset: u64) -> Result<(), ArchiveError> {
-    let mut spans: Vec<(u64, u64, &str)> = records
-        .iter()
-        .map(|record| {
-            let end = record.data_offset + record.compressed_size;
-            (record.offset, end, record.name.as_str())
-        })
-        .collect();
-    spans.sort_unstable();
-    for pair in spans.windows(2) {
-        let [(_, end, _), (start, _, name)] = pair else {
-            continue;
-        };
-        if end > start {
+fn check_overlap(entries: &EntryTable, directory_offset: u64) -> Result<(), ArchiveError> {
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_unstable_by_key(|number| {
+        let Record { row, .. } = entries.record(*number);
+        (row.offset, row.data_offset + row.compressed_size)
+    });
+    let mut last_end = 0;
+    for Record { name, row } in order.into_iter().map(|number| entries.record(number)) {
+        if last_end > row.offset {
             return Err(ArchiveError::refused_entry(name, "it overlaps another entry"));
         }
+        last_end = row.data_offset + row.compressed_size;
     }
-    debug_assert!(spans.last().is_none_or(|(_, end, _)| *end <= directory_offset));
+    debug_assert!(last_end <= directory_offset);
     Ok(())
 }

@@ -16,6 +16,7 @@ use super::manifest::SignatureState;
 use super::reader::Archive;
 use super::slice::FileSlice;
 use super::structure::{check_layout, read_directory};
+use super::table::Record;
 
 /// What was read without a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,37 +42,39 @@ impl Archive {
         progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Verified, ArchiveError> {
         // The file may have been written to since it was opened.
-        let directory = read_directory(&self.file, self.length, &self.limits)?;
-        if directory.records != self.directory.records {
-            return Err(ArchiveError::damaged("it changed since it was opened"));
-        }
         let is_own = self.manifest().is_some();
         if is_own {
-            check_layout(&self.file, self.length, &directory)?;
+            check_layout(&self.file, self.length, &self.directory)?;
+        } else {
+            let found = read_directory(&self.file, self.length, &self.limits)?;
+            if !found.entries.has_same_structure(self.entries()) {
+                return Err(ArchiveError::damaged("it changed since it was opened"));
+            }
         }
         let mut content_bytes = 0;
         let mut bytes_hash = Sha256::new();
         let mut hashed = 0;
         for index in 0..self.entries().len() {
-            let (record, sha256) = self.record(index);
-            if let Some(manifest) = self.manifest().filter(|_| record.name == MANIFEST) {
-                self.hash_span(&mut bytes_hash, hashed, record.offset)?;
+            let record = self.record(index);
+            let Record { name, row } = record;
+            if let Some(manifest) = self.manifest().filter(|_| name == MANIFEST) {
+                self.hash_span(&mut bytes_hash, hashed, row.offset)?;
                 if std::mem::take(&mut bytes_hash).finalize()[..] != manifest.bytes_sha256.0 {
                     return Err(ArchiveError::ManifestMismatch {
                         reason: "the bytes of the archive have another SHA-256".into(),
                     });
                 }
-                hashed = record.offset;
+                hashed = row.offset;
             }
-            let sha256 = match record.name.as_str() {
-                MANIFEST => self.manifest_sha256.or(sha256),
-                _ => sha256,
+            let sha256 = match name {
+                MANIFEST => self.manifest_sha256.or(row.sha256),
+                _ => row.sha256,
             };
             if is_own {
-                self.hash_span(&mut bytes_hash, hashed, record.data_offset)?;
+                self.hash_span(&mut bytes_hash, hashed, row.data_offset)?;
             }
-            let data = FileSlice::new(&self.file, record.data_offset, record.compressed_size);
-            let mut tee = Tee { data, hash: &mut bytes_hash, position: record.data_offset };
+            let data = FileSlice::new(&self.file, row.data_offset, row.compressed_size);
+            let mut tee = Tee { data, hash: &mut bytes_hash, position: row.data_offset };
             let mut content = Checked::new(&mut tee, record, sha256).map_err(ArchiveError::from_read)?;
             let mut buffer = vec![0; 256 << 10];
             loop {
@@ -85,7 +88,7 @@ impl Archive {
                 }
             }
             drop(content);
-            hashed = record.data_offset + record.compressed_size;
+            hashed = row.data_offset + row.compressed_size;
         }
         if *self.signature() == SignatureState::Invalid {
             return Err(ArchiveError::BadSignature);

@@ -20,12 +20,13 @@ use super::digest::Digest;
 use super::emitter::{EntryHeader, end_of_archive};
 use super::error::{ArchiveError, shown};
 use super::keys::SigningKey;
-use super::manifest::{EntryInfo, Manifest, Method, sign};
+use super::manifest::{Manifest, Method, sign, write_document};
 use super::metadata::Metadata;
-use super::names::{self, NameSet};
+use super::names;
 use super::options::{MOST_PART_BYTES, WriterOptions};
 use super::pool::{Pool, Promise};
-use super::stream::Length;
+use super::stream::{Chunks, Length};
+use super::table::{EntryTable, Row};
 use super::{MANIFEST, METADATA, SIGNATURE};
 
 /// Up to here a content is compressed as a whole, its sizes in the local header.
@@ -61,9 +62,11 @@ pub struct ManifestSeal<'a> {
 }
 
 /// A finished archive.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Finished {
     pub manifest: Manifest,
+    /// All entries, manifest and signature among them.
+    pub entries: EntryTable,
     /// Length of the archive.
     pub size_bytes: u64,
     /// Hash of the whole archive, as it was written.
@@ -78,19 +81,11 @@ pub struct ArchiveWriter<W: Write> {
     pub(super) sink: HashingSink<W>,
     pub(super) pool: Pool,
     pub(super) options: WriterOptions,
-    names: NameSet,
-    entries: Vec<WrittenEntry>,
+    entries: EntryTable,
     pending: VecDeque<Pending>,
     pending_bytes: u64,
     /// The sink ends within an entry, or an entry is not what was promised.
     pub(super) is_torn: bool,
-}
-
-/// What the central directory and the manifest need to know of an entry.
-struct WrittenEntry {
-    info: EntryInfo,
-    crc32: u32,
-    is_streamed: bool,
 }
 
 /// A whole content that is being compressed.
@@ -107,7 +102,8 @@ pub(super) struct EntrySums {
     pub crc32: u32,
     pub compressed_size: u64,
     pub size: u64,
-    pub sha256: Digest,
+    /// None is kept for manifest and signature, which no manifest lists.
+    pub sha256: Option<Digest>,
     pub is_streamed: bool,
 }
 
@@ -121,8 +117,7 @@ impl<W: Write> ArchiveWriter<W> {
                 part_size_bytes: options.part_size_bytes.clamp(1, MOST_PART_BYTES),
                 ..options
             },
-            names: NameSet::default(),
-            entries: Vec::new(),
+            entries: EntryTable::default(),
             pending: VecDeque::new(),
             pending_bytes: 0,
             is_torn: false,
@@ -230,15 +225,17 @@ impl<W: Write> ArchiveWriter<W> {
             counts: seal.counts,
             bytes: self.sink.count,
             bytes_sha256: self.sink.hash.clone().into(),
-            entries: self.entries.iter().map(|entry| entry.info.clone()).collect(),
         };
-        let document = serde_json::to_vec(&manifest).expect("strings, numbers and hashes always make JSON");
-        // Stored: deflate can say the same in several ways, and nothing covers these bytes.
-        self.write_stored(MANIFEST, &document)?;
-        self.write_stored(SIGNATURE, &sign(&document, seal.signing_key))?;
+        let stored = self.write_manifest(&manifest)?;
+        self.write_stored(SIGNATURE, &sign(&stored, seal.signing_key))?;
         self.write_directory()?;
         self.sink.inner.flush().map_err(ArchiveError::Write)?;
-        let finished = Finished { manifest, size_bytes: self.sink.count, sha256: self.sink.hash.into() };
+        let finished = Finished {
+            manifest,
+            entries: self.entries,
+            size_bytes: self.sink.count,
+            sha256: self.sink.hash.into(),
+        };
         Ok((self.sink.inner, finished))
     }
 
@@ -260,7 +257,7 @@ impl<W: Write> ArchiveWriter<W> {
     pub(super) fn claim(&mut self, name: &str) -> Result<(), ArchiveError> {
         self.check_open()?;
         let cannot = |reason: String| Err(ArchiveError::CannotAdd { entry: shown(name), reason });
-        let is_first = self.entries.is_empty() && self.pending.is_empty();
+        let is_first = self.entries.claimed() == 0;
         if is_first != (name == METADATA) {
             return cannot(format!("`{METADATA}` is the first entry and no other"));
         }
@@ -271,7 +268,7 @@ impl<W: Write> ArchiveWriter<W> {
             return cannot(format!("its name has more than {NAME_BYTES} bytes"));
         }
         names::check(name)?;
-        self.names.insert(name)
+        self.entries.claim(name)
     }
 
     fn add_whole(&mut self, name: &str, content: Vec<u8>) -> Result<Added, ArchiveError> {
@@ -320,14 +317,27 @@ impl<W: Write> ArchiveWriter<W> {
                 crc32: compressed.crc.finalize(),
                 compressed_size: compressed.bytes.len() as u64,
                 size: pending.size,
-                sha256: pending.sha256,
+                sha256: Some(pending.sha256),
                 is_streamed: false,
             };
             self.write_local_header(&pending.name, &sums)?;
             self.sink.write(&compressed.bytes)?;
-            self.close_entry(pending.name, sums);
+            self.close_entry(&sums);
         }
         Ok(())
+    }
+
+    /// Writes the manifest, and gives its bytes as they stand in the archive.
+    fn write_manifest(&mut self, manifest: &Manifest) -> Result<Vec<u8>, ArchiveError> {
+        let mut document = Chunks::new(&mut self.pool, self.options.compression.deflate_level());
+        // Strings, numbers and hashes always make JSON, so it can only be a thread that died.
+        write_document(manifest, &self.entries, &mut document).map_err(|_| ArchiveError::Unfinished)?;
+        let (stored, sums) = document.finish().ok_or(ArchiveError::Unfinished)?;
+        self.entries.claim(MANIFEST)?;
+        self.write_local_header(MANIFEST, &sums)?;
+        self.sink.write(&stored)?;
+        self.close_entry(&sums);
+        Ok(stored)
     }
 
     fn write_stored(&mut self, name: &str, content: &[u8]) -> Result<(), ArchiveError> {
@@ -338,12 +348,13 @@ impl<W: Write> ArchiveWriter<W> {
             crc32: crc.finalize(),
             compressed_size: content.len() as u64,
             size: content.len() as u64,
-            sha256: Digest::of(content),
+            sha256: None,
             is_streamed: false,
         };
+        self.entries.claim(name)?;
         self.write_local_header(name, &sums)?;
         self.sink.write(content)?;
-        self.close_entry(name.to_owned(), sums);
+        self.close_entry(&sums);
         Ok(())
     }
 
@@ -355,20 +366,17 @@ impl<W: Write> ArchiveWriter<W> {
         self.sink.write(&header)
     }
 
-    /// Ends an entry whose last byte was written.
-    pub(super) fn close_entry(&mut self, path: String, sums: EntrySums) {
-        self.entries.push(WrittenEntry {
-            info: EntryInfo {
-                path,
-                order: self.entries.len() as u64,
-                offset: self.sink.entry_offset,
-                compressed_size: sums.compressed_size,
-                size: sums.size,
-                method: sums.method,
-                sha256: Some(sums.sha256),
-            },
+    /// Ends the entry whose last byte was written; its name was claimed before those of all others that are not written.
+    pub(super) fn close_entry(&mut self, sums: &EntrySums) {
+        self.entries.push(Row {
+            offset: self.sink.entry_offset,
+            data_offset: 0,
+            compressed_size: sums.compressed_size,
+            size: sums.size,
             crc32: sums.crc32,
+            method: sums.method,
             is_streamed: sums.is_streamed,
+            sha256: sums.sha256,
         });
         self.is_torn = false;
     }
@@ -377,17 +385,8 @@ impl<W: Write> ArchiveWriter<W> {
         self.is_torn = true;
         let offset = self.sink.count;
         let mut records = Vec::new();
-        for entry in &self.entries {
-            let header = EntryHeader {
-                name: &entry.info.path,
-                method: entry.info.method,
-                crc32: entry.crc32,
-                compressed_size: entry.info.compressed_size,
-                size: entry.info.size,
-                offset: entry.info.offset,
-                is_streamed: entry.is_streamed,
-            };
-            records.extend_from_slice(&header.central_record());
+        for entry in self.entries.records() {
+            records.extend_from_slice(&entry.header().central_record());
             if records.len() >= 1 << 20 {
                 self.sink.write(&records)?;
                 records.clear();

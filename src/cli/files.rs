@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::output::{Output, pairs, size, table};
 use super::progress;
 use crate::archive::{
-    Archive, ArchiveError, EntryInfo, Format, Inspection, Limits, SignatureState, Verified, inspect,
+    Archive, ArchiveError, EntryTable, Format, Inspection, Limits, SignatureState, Verified, inspect,
 };
 use crate::causes::chain;
 
@@ -56,18 +56,18 @@ struct Inspected {
     #[serde(flatten)]
     summary: Inspection,
     /// Each entry: where it stands, how long it is, its hash.
-    entry_list: Vec<EntryInfo>,
+    entry_list: EntryTable,
     /// What the create reported; null where the archive holds no report.
     report: Option<serde_json::Value>,
 }
 
 impl Inspected {
-    fn of(archive: &Archive) -> Result<Self, ArchiveError> {
+    fn of(archive: Archive) -> Result<Self, ArchiveError> {
         let report = match archive.contains(REPORT) {
             true => Some(archive.read_json(REPORT)?),
             false => None,
         };
-        Ok(Self { summary: inspect(archive), entry_list: archive.entries().to_vec(), report })
+        Ok(Self { summary: inspect(&archive), entry_list: archive.into_entries(), report })
     }
 }
 
@@ -77,7 +77,7 @@ impl Inspected {
 /// Where one cannot be opened; the others are shown all the same.
 pub fn run_inspect(args: FilesArgs) -> Result<(), CliError> {
     let output = Output::new(args.json);
-    let reports = args.files.iter().map(|file| report(file, |archive| Inspected::of(&archive))).collect();
+    let reports = args.files.iter().map(|file| report(file, Inspected::of)).collect();
     show("inspect", &output, reports, |found| inspection_text(&found.summary))
 }
 

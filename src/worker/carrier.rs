@@ -144,7 +144,7 @@ impl<'a> ArchiveSource<'a> {
 
 impl EntrySource for ArchiveSource<'_> {
     fn names(&self) -> Vec<&str> {
-        self.archive.entries().iter().map(|entry| entry.path.as_str()).collect()
+        self.archive.entries().iter().map(|entry| entry.path).collect()
     }
 
     fn bytes(&self, name: &str) -> Result<Vec<u8>, SourceError> {

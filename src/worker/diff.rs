@@ -79,7 +79,7 @@ fn options(archive: &Archive) -> Option<ArchiveOptions> {
 }
 
 fn names(archive: &Archive) -> Vec<&str> {
-    archive.entries().iter().map(|entry| entry.path.as_str()).collect()
+    archive.entries().iter().map(|entry| entry.path).collect()
 }
 
 /// Whether the sealed parts of an archive can be opened: one without any can.

@@ -340,7 +340,7 @@ pub(super) fn tell(job: &Job, plan: &Map<String, Value>) {
 
 /// What the archive has not and a restore leaves as it is.
 fn stays(archive: &Archive) -> Value {
-    let names: Vec<&str> = archive.entries().iter().map(|entry| entry.path.as_str()).collect();
+    let names: Vec<&str> = archive.entries().iter().map(|entry| entry.path).collect();
     match carries_metrics(&names) {
         true => json!([]),
         false => json!([{

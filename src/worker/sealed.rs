@@ -40,7 +40,7 @@ pub(super) fn refusal(archive: &Archive, keys: &Keys, sealed: Sealed) -> Option<
         return None;
     }
     // A piece of a part that was cut tells nothing by itself.
-    let mut parts: Vec<&str> = archive.sealed_parts().map(|part| part.path.as_str()).collect();
+    let mut parts: Vec<&str> = archive.sealed_parts().map(|part| part.path).collect();
     parts.retain(|part| part.ends_with(".age"));
     parts.into_iter().find_map(|part| {
         let opened = archive.read(part).and_then(|cipher| open_sealed(cipher, &keys.identities).map(drop));
@@ -68,7 +68,7 @@ pub(super) fn missing(archive: &Archive, sealed: Sealed) -> Value {
     if sealed == Sealed::Wanted {
         return json!({ "outcome": "done" });
     }
-    let parts: Vec<&str> = archive.sealed_parts().map(|part| part.path.as_str()).collect();
+    let parts: Vec<&str> = archive.sealed_parts().map(|part| part.path).collect();
     let counts = archive.manifest().map(|manifest| &manifest.counts);
     let count = |kind: &str| counts.and_then(|counts| counts.get(kind)).copied().unwrap_or(0);
     let blueprints = parts.iter().filter_map(|part| {

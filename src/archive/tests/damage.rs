@@ -89,12 +89,12 @@ fn a_damaged_content_never_ends_well() {
     let bytes = small_archive();
     let archive = open(&bytes).unwrap();
     for entry in archive.entries().iter().filter(|entry| entry.size > 0) {
-        let (record, _) = archive.record(entry.order as usize);
-        let at = record.data_offset + record.compressed_size / 2;
+        let record = archive.record(entry.order as usize);
+        let at = record.row.data_offset + record.row.compressed_size / 2;
         let file = file_of(&bytes);
         let archive = Archive::open(file.try_clone().unwrap(), Limits::default()).unwrap();
         file.write_all_at(&[bytes[at as usize] ^ 0x10], at).unwrap();
-        let mut reader = archive.read(&entry.path).unwrap();
+        let mut reader = archive.read(entry.path).unwrap();
         let mut content = Vec::new();
         assert!(reader.read_to_end(&mut content).is_err(), "{}", entry.path);
         assert!(reader.read(&mut [0; 10]).is_err(), "the second read forgot");

@@ -230,6 +230,8 @@ fn bombs_are_refused_before_they_go_off() {
     assert!(refusal(entries).contains("1 entries"));
     let name_bytes = Limits { name_bytes: 12, ..Limits::default() };
     assert!(refusal(name_bytes).contains("metadata.json"));
+    let all_names_bytes = Limits { all_names_bytes: 16, ..Limits::default() };
+    assert!(refusal(all_names_bytes).contains("16 bytes in all names"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod damage;
 mod hostile;
+mod manifests;
 mod reseal;
 mod round_trip;
 mod streams;

@@ -23,8 +23,8 @@ fn read_all(archive: &Archive) -> Vec<(String, Vec<u8>)> {
         .entries()
         .iter()
         .map(|entry| {
-            let content = archive.read_bytes(&entry.path, u64::MAX).unwrap();
-            (entry.path.clone(), content)
+            let content = archive.read_bytes(entry.path, u64::MAX).unwrap();
+            (entry.path.to_owned(), content)
         })
         .collect()
 }
