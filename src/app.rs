@@ -138,7 +138,7 @@ impl Service {
         let limits = Limits::default();
         let settings = WorkerSettings {
             manager_name: config.manager.name.clone(),
-            compression_threads: config.archive.compression_threads,
+            archive_threads: config.archive.threads,
             pause_seconds: config.flows.pause_seconds,
             metrics_days: config.metrics.snapshot_days,
             history_entries: config.flows.history_entries,
@@ -174,6 +174,7 @@ impl Service {
         };
         let snapshot_settings = SnapshotSettings {
             limits,
+            archive_threads: config.archive.threads,
             max_upload_bytes: config.archive.max_upload_bytes,
             fetch: fetch.clone(),
         };

@@ -48,7 +48,7 @@ pub use keys::{Fingerprint, Identity, KeyError, PublicKey, Recipient, SigningKey
 pub use limits::Limits;
 pub use manifest::{Manifest, Method, SignatureState};
 pub use metadata::{ArchiveOptions, Format, LifeboatMetadata, Metadata};
-pub use options::{Compression, WriterOptions};
+pub use options::{Compression, WriterOptions, processors};
 pub use reader::Archive;
 pub use reseal::{Reseal, reseal};
 pub use seal::{OpenedReader, SealWriter, SealedReader, open_sealed, seal};

@@ -5,6 +5,9 @@ use std::thread;
 
 use super::manifest::Method;
 
+/// libdeflate's level 5: archives of mixed contents come out as large as with zlib's level 6, in a third of its time.
+const DEFLATE_LEVEL: u8 = 5;
+
 /// How entries are compressed where that is worth while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -51,13 +54,15 @@ pub struct WriterOptions {
     pub spool_dir: Option<PathBuf>,
 }
 
-/// libdeflate's level 5: archives of mixed contents come out as large as with zlib's level 6, in a third of its time.
-const DEFLATE_LEVEL: u8 = 5;
+/// How many threads this machine runs at once; what compressing and verifying take where nothing else is said.
+pub fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
 
 impl Default for WriterOptions {
     fn default() -> Self {
         Self {
-            compression_threads: thread::available_parallelism().map_or(1, usize::from),
+            compression_threads: processors(),
             part_size_bytes: MOST_PART_BYTES,
             compression: Compression::Deflate { level: DEFLATE_LEVEL },
             spool_dir: None,

@@ -19,6 +19,11 @@ impl<'a> FileSlice<'a> {
     pub(super) fn new(file: &'a File, position: u64, length: u64) -> Self {
         Self { file, position, remaining: length }
     }
+
+    /// Where in the file the next byte is.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
 }
 
 impl Read for FileSlice<'_> {

@@ -3,8 +3,12 @@
 //! Knows nothing of what entries mean; the sealed ones are checked as
 //! ciphertext.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::Read;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, SendError, SyncSender};
+use std::thread;
 
 use sha2::{Digest as _, Sha256};
 
@@ -17,6 +21,12 @@ use super::reader::Archive;
 use super::slice::FileSlice;
 use super::structure::{check_layout, read_directory};
 use super::table::Record;
+
+/// How much a thread reads or produces before it tells.
+const STEP_BYTES: u64 = 1 << 20;
+const BUFFER_BYTES: usize = 256 << 10;
+/// More do not help: one thread hashes the file behind all of them.
+const MOST_THREADS: usize = 16;
 
 /// What was read without a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,15 +45,19 @@ impl Archive {
     /// Reads every byte: each content against its CRC and hash, all bytes against the manifest,
     /// the structure again, the signature.
     ///
-    /// `progress` is told bytes done and in all, at least once per MiB read or produced;
-    /// breaking ends with [`ArchiveError::Cancelled`].
+    /// Contents are judged by up to `threads` threads beside the caller's, which hashes the file right behind them. Of
+    /// several damaged entries the first one is told.
+    ///
+    /// `progress` is called on the caller's thread with the bytes that are done and those in all, at least once for each
+    /// MiB that a thread reads or produces; while it doesn't return, all wait. Breaking ends with
+    /// [`ArchiveError::Cancelled`].
     pub fn verify(
         &self,
+        threads: usize,
         progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Verified, ArchiveError> {
         // The file may have been written to since it was opened.
-        let is_own = self.manifest().is_some();
-        if is_own {
+        if self.manifest().is_some() {
             check_layout(&self.file, self.length, &self.directory)?;
         } else {
             let found = read_directory(&self.file, self.length, &self.limits)?;
@@ -51,45 +65,7 @@ impl Archive {
                 return Err(ArchiveError::damaged("it changed since it was opened"));
             }
         }
-        let mut content_bytes = 0;
-        let mut bytes_hash = Sha256::new();
-        let mut hashed = 0;
-        for index in 0..self.entries().len() {
-            let record = self.record(index);
-            let Record { name, row } = record;
-            if let Some(manifest) = self.manifest().filter(|_| name == MANIFEST) {
-                self.hash_span(&mut bytes_hash, hashed, row.offset)?;
-                if std::mem::take(&mut bytes_hash).finalize()[..] != manifest.bytes_sha256.0 {
-                    return Err(ArchiveError::ManifestMismatch {
-                        reason: "the bytes of the archive have another SHA-256".into(),
-                    });
-                }
-                hashed = row.offset;
-            }
-            let sha256 = match name {
-                MANIFEST => self.manifest_sha256.or(row.sha256),
-                _ => row.sha256,
-            };
-            if is_own {
-                self.hash_span(&mut bytes_hash, hashed, row.data_offset)?;
-            }
-            let data = FileSlice::new(&self.file, row.data_offset, row.compressed_size);
-            let mut tee = Tee { data, hash: &mut bytes_hash, position: row.data_offset };
-            let mut content = Checked::new(&mut tee, record, sha256).map_err(ArchiveError::from_read)?;
-            let mut buffer = vec![0; 256 << 10];
-            loop {
-                let read = content.read(&mut buffer).map_err(ArchiveError::from_read)?;
-                content_bytes += read as u64;
-                if progress(content.get_ref().position, self.length).is_break() {
-                    return Err(ArchiveError::Cancelled);
-                }
-                if read == 0 {
-                    break;
-                }
-            }
-            drop(content);
-            hashed = row.data_offset + row.compressed_size;
-        }
+        let content_bytes = self.verify_contents(threads, progress)?;
         if *self.signature() == SignatureState::Invalid {
             return Err(ArchiveError::BadSignature);
         }
@@ -104,47 +80,192 @@ impl Archive {
         })
     }
 
-    /// Hashes the bytes between two contents, which are headers.
-    fn hash_span(&self, hash: &mut Sha256, from: u64, to: u64) -> Result<(), ArchiveError> {
-        let mut span = FileSlice::new(&self.file, from, to.saturating_sub(from));
-        let mut buffer = [0; 4096];
+    /// The bytes of all contents.
+    fn verify_contents(
+        &self,
+        threads: usize,
+        progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<u64, ArchiveError> {
+        let covered = self.manifest().map_or(0, |manifest| manifest.bytes);
+        let mut bytes_hash = SpanHash::new(&self.file, covered);
+        let turns = Turns { next: AtomicUsize::new(0), bad: AtomicUsize::new(usize::MAX) };
+        // No more than these wait, so that threads wait for the caller, too.
+        let (sender, steps) = mpsc::sync_channel(1);
+        thread::scope(|scope| {
+            for _ in 0..threads.clamp(1, MOST_THREADS) {
+                let (sender, turns) = (sender.clone(), &turns);
+                thread::Builder::new()
+                    .name("verify".into())
+                    .spawn_scoped(scope, move || self.work(turns, &sender))
+                    .map_err(ArchiveError::Read)?;
+            }
+            drop(sender);
+            let (mut done, mut content_bytes, mut failure) = (0, 0, None);
+            // Threads end when they find nobody to tell.
+            let steps = steps;
+            while let Ok(step) = steps.recv() {
+                match step {
+                    Step::Read { position, compressed, produced } => {
+                        done += compressed;
+                        content_bytes += produced;
+                        // What was just read needs not come from the disk again.
+                        bytes_hash.read_to(position)?;
+                    }
+                    Step::Failed(number, error) => {
+                        if failure.as_ref().is_none_or(|(first, _)| number < *first) {
+                            failure = Some((number, error));
+                        }
+                    }
+                }
+                if progress(done, self.length).is_break() {
+                    return Err(ArchiveError::Cancelled);
+                }
+            }
+            if let Some((_, error)) = failure {
+                return Err(error);
+            }
+            bytes_hash.read_to(covered)?;
+            match self.manifest() {
+                Some(manifest) if bytes_hash.digest() != manifest.bytes_sha256 => {
+                    Err(ArchiveError::ManifestMismatch {
+                        reason: "the bytes of the archive have another SHA-256".into(),
+                    })
+                }
+                _ => Ok(content_bytes),
+            }
+        })
+    }
+
+    /// Judges one entry after the other, until there is none left, one was bad or nobody listens.
+    fn work(&self, turns: &Turns, steps: &SyncSender<Step>) {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut tally = Tally::default();
         loop {
-            match span.read(&mut buffer).map_err(ArchiveError::Read)? {
-                0 => return Ok(()),
-                read => hash.update(&buffer[..read]),
+            let number = turns.next.fetch_add(1, Ordering::Relaxed);
+            // An entry before a bad one may be bad, too, and is the one to tell.
+            if number >= self.entries().len() || number > turns.bad.load(Ordering::Relaxed) {
+                break;
+            }
+            match self.judge(number, &mut buffer, &mut tally, turns, steps) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => return,
+                Err(error) => {
+                    turns.bad.fetch_min(number, Ordering::Relaxed);
+                    // The caller is gone where it was cancelled.
+                    let _ = steps.send(Step::Failed(number, error));
+                    return;
+                }
+            }
+        }
+        let _ = tally.tell(steps);
+    }
+
+    /// Breaks when nobody listens any more, or an entry before this one is bad.
+    fn judge(
+        &self,
+        number: usize,
+        buffer: &mut [u8],
+        tally: &mut Tally,
+        turns: &Turns,
+        steps: &SyncSender<Step>,
+    ) -> Result<ControlFlow<()>, ArchiveError> {
+        let record = self.record(number);
+        let Record { name, row } = record;
+        let sha256 = match name {
+            MANIFEST => self.manifest_sha256.or(row.sha256),
+            _ => row.sha256,
+        };
+        let data = FileSlice::new(&self.file, row.data_offset, row.compressed_size);
+        let mut content = Checked::new(data, record, sha256).map_err(ArchiveError::from_read)?;
+        let mut position = row.data_offset;
+        loop {
+            let read = content.read(buffer).map_err(ArchiveError::from_read)?;
+            let now = content.get_ref().position();
+            tally.compressed += now - position;
+            tally.produced += read as u64;
+            tally.position = now;
+            position = now;
+            if tally.compressed.max(tally.produced) >= STEP_BYTES
+                && (tally.tell(steps).is_err() || number > turns.bad.load(Ordering::Relaxed))
+            {
+                return Ok(ControlFlow::Break(()));
+            }
+            if read == 0 {
+                return Ok(ControlFlow::Continue(()));
             }
         }
     }
 }
 
-/// Hashes compressed bytes on their way to the decoder.
-struct Tee<'a> {
-    data: FileSlice<'a>,
-    hash: &'a mut Sha256,
+/// Who judges which entry.
+struct Turns {
+    /// The number of the next entry that nobody has taken.
+    next: AtomicUsize,
+    /// The number of the first bad entry, as far as is known.
+    bad: AtomicUsize,
+}
+
+/// What a thread tells.
+enum Step {
+    /// Bytes read and produced since it last told, and how far in the file it is.
+    Read { position: u64, compressed: u64, produced: u64 },
+    /// An entry is bad.
+    Failed(usize, ArchiveError),
+}
+
+/// What a thread did and hasn't told yet.
+#[derive(Default)]
+struct Tally {
     position: u64,
+    compressed: u64,
+    produced: u64,
 }
 
-impl Read for Tee<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.data.read(buffer)?;
-        self.hash.update(&buffer[..read]);
-        self.position += read as u64;
-        Ok(read)
+impl Tally {
+    fn tell(&mut self, steps: &SyncSender<Step>) -> Result<(), SendError<Step>> {
+        let Self { position, compressed, produced } = std::mem::take(self);
+        steps.send(Step::Read { position, compressed, produced })
     }
 }
 
-/// Hashes a whole archive file, as [`Finished::sha256`](super::Finished::sha256) has it.
-impl Archive {
-    /// The hash of the whole file, read anew.
-    pub fn sha256(&self) -> Result<Digest, ArchiveError> {
-        let mut span = FileSlice::new(&self.file, 0, self.length);
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 256 << 10];
+/// The hash of a file's beginning, taken bit by bit.
+struct SpanHash<'a> {
+    file: &'a File,
+    position: u64,
+    end: u64,
+    hash: Sha256,
+    buffer: Vec<u8>,
+}
+
+impl<'a> SpanHash<'a> {
+    fn new(file: &'a File, end: u64) -> Self {
+        Self { file, position: 0, end, hash: Sha256::new(), buffer: vec![0; BUFFER_BYTES] }
+    }
+
+    /// Goes on to `position`, or to the end where that is before.
+    fn read_to(&mut self, position: u64) -> Result<(), ArchiveError> {
+        let to = position.min(self.end);
+        let mut span = FileSlice::new(self.file, self.position, to.saturating_sub(self.position));
         loop {
-            match span.read(&mut buffer).map_err(ArchiveError::Read)? {
-                0 => return Ok(hash.into()),
-                read => hash.update(&buffer[..read]),
+            match span.read(&mut self.buffer).map_err(ArchiveError::Read)? {
+                0 => break,
+                read => self.hash.update(&self.buffer[..read]),
             }
         }
+        self.position = self.position.max(to);
+        Ok(())
+    }
+
+    fn digest(self) -> Digest {
+        self.hash.into()
+    }
+}
+
+impl Archive {
+    /// The hash of the whole file, read anew, as [`Finished::sha256`](super::Finished::sha256) has it.
+    pub fn sha256(&self) -> Result<Digest, ArchiveError> {
+        let mut hash = SpanHash::new(&self.file, self.length);
+        hash.read_to(self.length)?;
+        Ok(hash.digest())
     }
 }

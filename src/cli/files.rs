@@ -12,6 +12,7 @@ use super::output::{Output, pairs, size, table};
 use super::progress;
 use crate::archive::{
     Archive, ArchiveError, EntryTable, Format, Inspection, Limits, SignatureState, Verified, inspect,
+    processors,
 };
 use crate::causes::chain;
 
@@ -126,7 +127,7 @@ fn report<T>(file: &Path, look: impl FnOnce(Archive) -> Result<T, ArchiveError>)
 fn verify(archive: &Archive, file: &Path) -> Result<Verified, ArchiveError> {
     let mut progress =
         progress::Bytes::new(format!("verifying `{}`", file.display()), Some(archive.size_bytes()));
-    archive.verify(&mut |done, _| {
+    archive.verify(processors(), &mut |done, _| {
         progress.set(done);
         ControlFlow::Continue(())
     })

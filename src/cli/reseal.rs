@@ -18,7 +18,7 @@ use super::error::CliError;
 use super::output::{Output, note, pairs, size};
 use super::{progress, recipients};
 use crate::archive::{
-    Archive, ArchiveError, Fingerprint, Identity, Limits, Recipient, Reseal, SigningKey, reseal,
+    Archive, ArchiveError, Fingerprint, Identity, Limits, Recipient, Reseal, SigningKey, processors, reseal,
 };
 use crate::causes::chain;
 use crate::keys::KeyRing;
@@ -156,7 +156,7 @@ fn copy(
 fn read_through(archive: &Archive, label: &str) -> Result<(), ArchiveError> {
     let mut bar = progress::Bytes::new(label, Some(archive.size_bytes()));
     archive
-        .verify(&mut |done, _| {
+        .verify(processors(), &mut |done, _| {
             bar.set(done);
             ControlFlow::Continue(())
         })

@@ -14,6 +14,8 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::archive::processors;
+
 pub use charts::{ChartsSettings, MetricsSettings};
 pub use flows::{AmqpSettings, FlowsSettings, SecretUri};
 pub use network::Network;
@@ -146,8 +148,8 @@ pub struct UrlFetch {
 pub struct ArchiveSettings {
     /// The longest archive that is accepted, in bytes.
     pub max_upload_bytes: u64,
-    /// Threads that compress.
-    pub compression_threads: usize,
+    /// Threads that compress and verify.
+    pub threads: usize,
 }
 
 /// The log.
@@ -221,10 +223,7 @@ impl Default for UrlFetch {
 
 impl Default for ArchiveSettings {
     fn default() -> Self {
-        Self {
-            max_upload_bytes: 1 << 40,
-            compression_threads: std::thread::available_parallelism().map_or(1, usize::from),
-        }
+        Self { max_upload_bytes: 1 << 40, threads: processors() }
     }
 }
 
@@ -294,8 +293,8 @@ impl Config {
         if self.server.workers == 0 {
             return bad("server.workers", "0".to_owned(), "at least one thread has to serve");
         }
-        if self.archive.compression_threads == 0 {
-            return bad("archive.compression_threads", "0".to_owned(), "at least one thread has to compress");
+        if self.archive.threads == 0 {
+            return bad("archive.threads", "0".to_owned(), "at least one thread has to compress and verify");
         }
         if let Some(url) = &self.server.public_url
             && !(url.starts_with("http://") || url.starts_with("https://"))

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::archive::{Archive, ArchiveError, Inspection, Limits, SignatureState, inspect};
+use crate::archive::{Archive, ArchiveError, Inspection, Limits, SignatureState, inspect, processors};
 use crate::cli::CliError;
 use crate::cli::connection::{Call, Paging, Service};
 use crate::cli::download::download;
@@ -152,7 +152,7 @@ impl Tour {
         let archive = Archive::open(file, Limits::default()).map_err(failed)?;
         let mut bytes = progress::Bytes::new("verifying", Some(archive.size_bytes()));
         let verified = archive
-            .verify(&mut |done, _| {
+            .verify(processors(), &mut |done, _| {
                 bytes.set(done);
                 ControlFlow::Continue(())
             })

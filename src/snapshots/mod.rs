@@ -107,6 +107,8 @@ impl From<StoreError> for SnapshotError {
 pub struct SnapshotSettings {
     /// What an archive may make us do.
     pub limits: Limits,
+    /// Threads that verify an archive.
+    pub archive_threads: usize,
     /// The longest archive that is accepted, in bytes.
     pub max_upload_bytes: u64,
     /// How archives are fetched.

@@ -215,7 +215,8 @@ impl Snapshots {
         let contents = match archive.format() {
             Format::Lifeboat1 => {
                 // A damaged archive of ours is refused while its sender can still send it again.
-                archive.verify(&mut |_, _| ControlFlow::Continue(())).map_err(refused)?;
+                let threads = self.settings.archive_threads;
+                archive.verify(threads, &mut |_, _| ControlFlow::Continue(())).map_err(refused)?;
                 let counts = archive.manifest().map(|manifest| &manifest.counts);
                 let options = archive.metadata().lifeboat.as_ref().map(|ours| ours.options);
                 json!({ "counts": counts, "options": options })

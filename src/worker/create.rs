@@ -81,7 +81,7 @@ impl SnapshotWorker {
         let archive_id = Uuid::now_v7();
         let created_at = Timestamp::now();
         let writer_options = WriterOptions {
-            compression_threads: self.settings.compression_threads,
+            compression_threads: self.settings.archive_threads,
             spool_dir: spool,
             ..WriterOptions::default()
         };
@@ -188,7 +188,7 @@ impl SnapshotWorker {
     }
 
     pub(super) fn verify_archive(&self, job: &Job, archive: &Archive) -> Result<(), JobError> {
-        archive.verify(&mut |done, total| {
+        archive.verify(self.settings.archive_threads, &mut |done, total| {
             let progress = job.current_progress();
             job.progress(Progress { phase: "verifying", done_bytes: done, total_bytes: total, ..progress });
             if job.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -41,7 +41,7 @@ pub struct WorkerSettings {
     /// The name that archives carry.
     pub manager_name: String,
     /// Threads that compress one archive.
-    pub compression_threads: usize,
+    pub archive_threads: usize,
     /// How long a create waits for flows that it pauses and whose runtime reports, in seconds.
     pub pause_seconds: u64,
     /// How far a snapshot with `include_metrics` reaches back, in days.

@@ -82,7 +82,7 @@ impl SnapshotWorker {
         }
         let archive = Archive::open(file, self.settings.limits.clone())?;
         let mut stopped = None;
-        let verified = archive.verify(&mut |done, total| {
+        let verified = archive.verify(self.settings.archive_threads, &mut |done, total| {
             job.progress(Progress {
                 phase: "verifying",
                 done_bytes: done,

@@ -82,6 +82,29 @@ fn a_file_that_changes_after_it_was_opened_is_seen() {
 }
 
 #[test]
+fn of_several_damaged_contents_the_first_is_told() {
+    let mut bytes = write(|writer| {
+        for number in 0..300 {
+            writer.add_bytes(&format!("n/{number:03}"), &prose(20_000)).unwrap();
+        }
+        writer.add_bytes("noise", &noise(3 << 20)).unwrap();
+    });
+    let archive = open(&bytes).unwrap();
+    let middles: Vec<u64> = [40, 41, 42, 170, 301]
+        .map(|number| archive.record(number).row)
+        .map(|row| row.data_offset + row.compressed_size / 2)
+        .into();
+    for at in &middles {
+        bytes[*at as usize] ^= 0x10;
+    }
+    for threads in [0, 1, 2, 7, 1000] {
+        let error = open(&bytes).unwrap().verify(threads, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
+        let ArchiveError::DamagedEntry { entry, .. } = error else { panic!("{error}") };
+        assert_eq!(entry, "n/039", "{threads} threads");
+    }
+}
+
+#[test]
 fn a_damaged_content_never_ends_well() {
     use std::io::Read;
     use std::os::unix::fs::FileExt;

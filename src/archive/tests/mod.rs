@@ -71,7 +71,7 @@ fn open(bytes: &[u8]) -> Result<Archive, ArchiveError> {
 }
 
 fn verify(archive: &Archive) -> Result<Verified, ArchiveError> {
-    archive.verify(&mut |_, _| ControlFlow::Continue(()))
+    archive.verify(2, &mut |_, _| ControlFlow::Continue(()))
 }
 
 /// Opens and verifies.

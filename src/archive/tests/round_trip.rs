@@ -188,18 +188,32 @@ fn a_broken_sink_is_told_and_ends_the_archive() {
 
 #[test]
 fn verify_can_be_cancelled_and_tells_how_far_it_is() {
-    let archive = open(&small_archive()).unwrap();
-    let mut last = 0;
+    let archive = open(&write(|writer| {
+        writer.add_bytes("noise", &noise(9 << 20)).unwrap();
+        writer.add_bytes("prose", &prose(9 << 20)).unwrap();
+    }))
+    .unwrap();
+    let (mut last, mut calls) = (0, 0);
     archive
-        .verify(&mut |done, total| {
+        .verify(3, &mut |done, total| {
             assert!(last <= done && done <= total);
-            last = done;
+            (last, calls) = (done, calls + 1);
             ControlFlow::Continue(())
         })
         .unwrap();
     assert_eq!(last, archive.size_bytes());
-    let error = archive.verify(&mut |_, _| ControlFlow::Break(())).unwrap_err();
-    assert!(matches!(error, ArchiveError::Cancelled), "{error}");
+    assert!(calls >= 18, "{calls} calls for 18 MiB");
+    for call in 1..=calls {
+        let mut left = call;
+        let error = archive
+            .verify(3, &mut |_, _| {
+                left -= 1;
+                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap_err();
+        assert!(matches!(error, ArchiveError::Cancelled), "{error}");
+        assert_eq!(left, 0, "it went on after it was cancelled");
+    }
 }
 
 #[test]
