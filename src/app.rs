@@ -27,6 +27,7 @@ use crate::manager::{Blobs, Manager, ManagerError, NewBlueprint, Summarized, Vau
 use crate::model::{Caller, EntityId, ExecutionId};
 use crate::records::{Records, RecordsError};
 use crate::snapshots::{SnapshotSettings, Snapshots};
+use crate::sources::embedded::WalLimit;
 use crate::store::{DiskStore, StoreError};
 use crate::worker::{Comparisons, Recovered, SnapshotWorker, WorkerSettings, recover, tidy_store};
 
@@ -144,6 +145,7 @@ impl Service {
             history_entries: config.flows.history_entries,
             limits: limits.clone(),
             partial,
+            wal_limit: WalLimit::new(config.manager.wal_limit_bytes),
         };
         let comparisons = Comparisons::default();
         let worker = SnapshotWorker::new(

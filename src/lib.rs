@@ -25,6 +25,7 @@ mod secret_sharing;
 pub mod serve;
 pub mod snapshots;
 pub mod sources;
+pub mod space;
 pub mod store;
 mod words;
 pub mod worker;

@@ -35,6 +35,9 @@ const OTHER_VARIABLES: &[&str] = &[
     "LIFEBOAT_USER",
 ];
 
+/// The least that logs may be allowed, as they have some MiB before anything is written back.
+const LEAST_WAL_LIMIT_BYTES: u64 = 1 << 20;
+
 /// Why the settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -98,6 +101,9 @@ pub struct Server {
 pub struct ManagerSettings {
     /// The name that archives carry.
     pub name: String,
+    /// How long the logs of its databases may grow, all together, while its state is read, in bytes; without it, 1 GiB
+    /// or a tenth of the free space, whichever is less.
+    pub wal_limit_bytes: Option<u64>,
 }
 
 /// Logins.
@@ -205,7 +211,7 @@ impl Default for Server {
 
 impl Default for ManagerSettings {
     fn default() -> Self {
-        Self { name: "manager".to_owned() }
+        Self { name: "manager".to_owned(), wal_limit_bytes: None }
     }
 }
 
@@ -301,6 +307,13 @@ impl Config {
         {
             return bad("server.public_url", url.clone(), "write it like `https://lifeboat.example.org`");
         }
+        if let Some(bytes) = self.manager.wal_limit_bytes.filter(|bytes| *bytes < LEAST_WAL_LIMIT_BYTES) {
+            return bad(
+                "manager.wal_limit_bytes",
+                bytes.to_string(),
+                "at least 1048576 (1 MiB): a shorter log is reached by any write",
+            );
+        }
         self.flows.check()?;
         self.amqp.check()?;
         self.metrics.check()?;
@@ -356,6 +369,8 @@ mod tests {
             ("[auth]\nenabled = false\n[server]\nlisten = \"0.0.0.0:8080\"", "auth.enabled"),
             ("[encryption]\nrecipients = [\"age1nonsense\"]", "age1nonsense"),
             ("[flows]\nhistory_entries = 0", "flows.history_entries"),
+            ("[manager]\nwal_limit_bytes = 4096", "manager.wal_limit_bytes"),
+            ("[manager]\nwal_limit_bytes = \"much\"", "wal_limit_bytes"),
             ("[flows]\nmax_snapshot_bytes = 99999999", "flows.max_snapshot_bytes"),
             ("[metrics]\nraw_days = 90", "metrics.minute_days"),
             ("[server]\npublic_url = \"ftp://h\"", "server.public_url"),

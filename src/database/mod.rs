@@ -36,6 +36,12 @@ const READERS: usize = 4;
 const STATEMENTS: usize = 256;
 /// How long what has to be written waits on a full disk until it is tried again.
 const INSISTENCE: Duration = Duration::from_secs(1);
+/// How long a file's log may stay once all of it was written back: a peak that a long read caused does not stay for good.
+const IDLE_LOG_BYTES: i64 = 64 << 20;
+/// How long the writer waits for readers of an earlier moment when the log is to be emptied.
+const EMPTYING: Duration = Duration::from_millis(500);
+/// How long everybody else waits for a lock.
+const BUSY: Duration = Duration::from_secs(30);
 
 /// Why the database could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +127,37 @@ impl Database {
     /// The length of the file, in bytes; what waits in its log is not counted.
     pub fn size_bytes(&self) -> u64 {
         self.path().metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// The log beside the file, in which commits wait until they are written back.
+    pub fn log_path(&self) -> PathBuf {
+        let mut name = self.inner.path.clone().into_os_string();
+        name.push("-wal");
+        name.into()
+    }
+
+    /// Writes the log back into the file and shortens it to nothing. Answers false where somebody still reads an
+    /// earlier moment, and then only what that one does not need is written back. Never to be called on a thread of the
+    /// runtime.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn empty_log_blocking(&self) -> Result<bool, DatabaseError> {
+        // Most of it is written back while writers go on, so that they wait for the rest alone.
+        let connection = Connection::open_with_flags(
+            &self.inner.path,
+            OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE,
+        )?;
+        configure(&connection)?;
+        checkpoint(&connection, "PASSIVE")?;
+        drop(connection);
+        let (answer, receiver) = oneshot::channel();
+        let task: Task = Box::new(move |connection| {
+            let emptied = connection.busy_timeout(EMPTYING).and_then(|()| checkpoint(connection, "TRUNCATE"));
+            let _ = answer.send(connection.busy_timeout(BUSY).and(emptied));
+        });
+        self.inner.writer.add(task);
+        Ok(receiver.blocking_recv().map_err(|_| DatabaseError::Closed)??)
     }
 
     /// Runs `work` in one immediate transaction on the writer thread; commits when it answers `Ok`, and takes
@@ -305,6 +342,11 @@ impl Database {
     }
 }
 
+/// Writes the log back; answers whether nobody was in the way.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok(row.get::<_, i64>(0)? == 0))
+}
+
 fn begin_read(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open_reader(path)?;
     connection.execute_batch("BEGIN")?;
@@ -335,8 +377,9 @@ fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::from_secs(30))?;
+    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "journal_size_limit", IDLE_LOG_BYTES)?;
     // A commit that was answered has to survive the loss of power.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -428,6 +471,23 @@ mod tests {
         insert(&database);
         assert_eq!((pinned, count(&cut).unwrap()), (1, 1));
         assert_eq!(database.read_blocking(count).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_log_is_emptied_once_nobody_reads_an_earlier_moment() {
+        let (_folder, database) = open();
+        let log_bytes = || database.log_path().metadata().unwrap().len();
+        insert(&database);
+        let (cut, _) = database.cut_blocking(count).unwrap();
+        insert(&database);
+        assert!(!database.empty_log_blocking().unwrap());
+        assert!(log_bytes() > 0);
+        assert_eq!(count(&cut).unwrap(), 1);
+        drop(cut);
+        assert!(database.empty_log_blocking().unwrap());
+        assert_eq!(log_bytes(), 0);
+        insert(&database);
+        assert_eq!(database.read_blocking(count).unwrap(), 3);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 use uuid::Uuid;
 
 use crate::failpoints;
+use crate::space::free_bytes;
 
 /// Why the store could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -134,15 +135,6 @@ impl DiskStore {
         }
         Ok(())
     }
-}
-
-/// How many bytes may be written on the file system of a path.
-///
-/// # Errors
-/// The file system's own.
-pub fn free_bytes(path: &Path) -> io::Result<u64> {
-    let space = rustix::fs::statvfs(path).map_err(io::Error::from)?;
-    Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
 #[cfg(test)]

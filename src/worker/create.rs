@@ -15,7 +15,7 @@ use crate::executions::{Job, JobError, JobResult};
 use crate::failpoints;
 use crate::model::{Execution, Snapshot, SnapshotStatus, Timestamp};
 use crate::records::{ArchiveFacts, Records, RecordsError};
-use crate::sources::embedded::{self, Embedded};
+use crate::sources::embedded;
 use crate::sources::{CollectOptions, Collected, accounts};
 
 use super::SnapshotWorker;
@@ -63,13 +63,14 @@ impl SnapshotWorker {
             false => None,
         };
         let options = options(execution);
-        let cut = Embedded::new(self.manager.clone()).cut()?;
+        let cut = self.embedded().cut()?;
+        let cut_at = cut.at();
         failpoints::hit("create:cut", job)?;
         let paused_count = paused.as_ref().map(|paused| paused.count);
         drop(paused);
         job.progress(Progress { phase: "collecting", ..Progress::default() });
         let window = -i64::from(self.settings.metrics_days) * SECONDS_PER_DAY;
-        let metrics_from = options.include_metrics.then(|| cut.at().plus_seconds(window));
+        let metrics_from = options.include_metrics.then(|| cut_at.plus_seconds(window));
         let metrics_start = metrics_from.map(|from| from.moment().timestamp());
         let estimate = cut.estimate_bytes(metrics_start)?;
         self.store.require_space(estimate.saturating_add(SPARE_BYTES))?;
@@ -123,7 +124,7 @@ impl SnapshotWorker {
                 state.fuzzy.len()
             ));
         }
-        let report = report(&state, &users, cut.at(), metrics_from, paused_count);
+        let report = report(&state, &users, cut_at, metrics_from, paused_count);
         let document = serde_json::to_vec_pretty(&report)
             .map_err(|error| JobError::internal("failed to write the report", &error))?;
         sink.writer.add_bytes("report.json", &document)?;
@@ -137,7 +138,6 @@ impl SnapshotWorker {
             resealed_from: None,
         };
         let (_, finished) = sink.writer.finish(seal)?;
-        drop(cut);
 
         failpoints::hit("create:written", job)?;
         self.read_back(job, partial.as_file_mut(), &finished.sha256)?;

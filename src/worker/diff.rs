@@ -11,8 +11,7 @@ use crate::failpoints;
 use crate::model::{SnapshotId, Timestamp};
 use crate::records::{Records, RecordsError};
 use crate::sources::embedded::{
-    Change, Embedded, EntityChange, FieldChange, Index, IndexSink, Reading, Side, Way, carries_metrics,
-    replay,
+    Change, EntityChange, FieldChange, Index, IndexSink, Reading, Side, Way, carries_metrics, replay,
 };
 use crate::sources::{CollectOptions, EntrySource, SourceError, accounts};
 
@@ -247,7 +246,9 @@ impl SnapshotWorker {
         let mut sink = IndexSink::new(&mut index, Side::Other, reading);
         let (records, ()) = self.records.database().cut_blocking(|_| Ok::<(), RecordsError>(()))?;
         accounts::collect(&records, &mut sink)?;
-        Embedded::new(self.manager.clone()).cut()?.collect(job, collect, &mut sink)?;
+        // A moment that is held keeps the log of its database growing.
+        drop(records);
+        self.embedded().cut()?.collect(job, collect, &mut sink)?;
         sink.finish()?;
         let mut report = summary(&index)?;
         report.insert("not_compared".to_owned(), Value::Array(told));

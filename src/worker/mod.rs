@@ -29,6 +29,7 @@ use crate::manager::{Manager, ManagerError};
 use crate::model::{Execution, ExecutionStatus, SnapshotStatus, Workflow};
 use crate::records::{Records, RecordsError};
 use crate::sources::SourceError;
+use crate::sources::embedded::{Embedded, WalLimit};
 use crate::store::{DiskStore, StoreError};
 
 pub use comparisons::{Comparison, ComparisonError, Comparisons, Subject};
@@ -52,6 +53,8 @@ pub struct WorkerSettings {
     pub limits: Limits,
     /// The folder of partial files.
     pub partial: PathBuf,
+    /// How long the databases' logs may grow while the manager's state is read.
+    pub wal_limit: WalLimit,
 }
 
 /// Does the work of every execution.
@@ -79,6 +82,10 @@ impl SnapshotWorker {
         settings: WorkerSettings,
     ) -> Self {
         Self { records, manager, store, keys, own_metrics, comparisons, settings }
+    }
+
+    fn embedded(&self) -> Embedded {
+        Embedded::new(self.manager.clone(), self.settings.wal_limit)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::keys::Keys;
 use crate::model::{Execution, ExecutionStatus, Snapshot, Timestamp, Workflow};
 use crate::records::Records;
 use crate::sources::embedded::{
-    Change, Embedded, Index, IndexSink, Reading, Side, Way, carries_metrics, require_known_tables,
+    Change, Index, IndexSink, Reading, Side, Way, carries_metrics, require_known_tables,
 };
 use crate::sources::{CollectOptions, EntrySource, SourceError, accounts};
 
@@ -184,7 +184,7 @@ impl SnapshotWorker {
         // The live state is compared as it is: that a restore stops flows is a change, too.
         let reading = Reading { settled: false, ..reading };
         let mut sink = IndexSink::new(&mut index, Side::Other, reading);
-        Embedded::new(self.manager.clone()).cut()?.collect(job, everything, &mut sink)?;
+        self.embedded().cut()?.collect(job, everything, &mut sink)?;
         sink.finish()?;
         let changes = summary(&index)?;
         Ok((index, changes))
@@ -262,8 +262,8 @@ impl SnapshotWorker {
             }
         }
         let free = |name: &str| match name {
-            "manager" => crate::store::free_bytes(&generation),
-            _ => crate::store::free_bytes(&self.settings.partial),
+            "manager" => crate::space::free_bytes(&generation),
+            _ => crate::space::free_bytes(&self.settings.partial),
         };
         let told: Result<Vec<Value>, JobError> = places
             .into_iter()

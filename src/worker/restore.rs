@@ -12,7 +12,7 @@ use crate::keys::Keys;
 use crate::manager::{Inventory, Manager};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, SourceEntry};
 use crate::sources::accounts::{self, Accounts, Restored};
-use crate::sources::embedded::{self, Embedded, Selected};
+use crate::sources::embedded::{self, Selected};
 use crate::sources::{EntrySource, SourceError};
 
 use super::SnapshotWorker;
@@ -101,7 +101,7 @@ impl SnapshotWorker {
         self.set_journal(job, JournalPhase::Staging, Vec::new())?;
         failpoints::hit("restore:journalled", job)?;
         job.progress(Progress { phase: "staging", ..Progress::default() });
-        let embedded = Embedded::new(self.manager.clone());
+        let embedded = self.embedded();
         let entries = &source as &dyn EntrySource;
         let staged = match &wish {
             None => embedded.stage(job, entries).map(|staged| (staged, None)),

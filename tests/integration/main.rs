@@ -43,6 +43,7 @@ mod keys_reseal;
 mod keys_rotation;
 mod keys_sealing;
 mod kills;
+mod long_reads;
 mod openapi;
 mod openapi_access;
 mod openapi_charts;

@@ -5,53 +5,64 @@ use rusqlite::{Connection, Row};
 use serde_json::{Map, Value, json};
 
 use crate::executions::Job;
-use crate::executions::table::Progress;
 use crate::failpoints;
 use crate::manager::schema;
 use crate::model::BlobId;
 
-use super::super::{KeyMaterial, Polled};
+use super::super::KeyMaterial;
+use super::passage::{Outlet, Wal, pass};
 use super::tables::{Field, Kind, TABLES, Table};
 use super::{
-    ABOUT, About, CollectOptions, Collected, Cut, ENVELOPE_BYTES, ENVELOPE_ITEMS, EntrySink, SourceError,
-    sealed, state,
+    ABOUT, About, CollectOptions, Collected, Cut, ENVELOPE_BYTES, ENVELOPE_ITEMS, EntrySink, Moment,
+    SourceError, sealed, state,
 };
 
 pub(super) fn collect(
-    cut: &Cut,
+    cut: Cut,
     job: &Job,
     options: CollectOptions,
     sink: &mut dyn EntrySink,
 ) -> Result<Collected, SourceError> {
-    let tenants = tenants(&cut.connection)?;
+    let manager = cut.moment.manager.clone();
+    let rows = operations(&cut.moment.connection)?;
+    let wal = Wal::new(cut.databases, cut.wal_limit)?;
+    pass((&manager, job), (cut.moment, &wal), rows, sink, |moment, outlet| read(moment, job, options, outlet))
+}
+
+fn read(
+    moment: &Moment,
+    job: &Job,
+    options: CollectOptions,
+    outlet: &mut Outlet<'_>,
+) -> Result<Collected, SourceError> {
+    let tenants = tenants(&moment.connection)?;
     let mut collected = Collected::default();
     let items: Vec<Value> = tenants.iter().map(|(name, _)| json!({ "name": name })).collect();
-    write_json(sink, "mgmt/00000001.json", &json!({ "type": "tenants", "items": items }))?;
+    write_json(outlet, "mgmt/00000001.json", &json!({ "type": "tenants", "items": items }))?;
     collected.count("tenants", tenants.len() as u64);
-    let about = About { schema_version: schema::SCHEMA_VERSION, cut_at: cut.at };
-    write_json(sink, ABOUT, &serde_json::to_value(&about).map_err(state)?)?;
-    let total = operations(cut)?;
-    let mut dump = Dump { cut, job, options, sink, collected, keys: KeyMaterial::default(), done: 0, total };
+    let about = About { schema_version: schema::SCHEMA_VERSION, cut_at: moment.at };
+    write_json(outlet, ABOUT, &serde_json::to_value(&about).map_err(state)?)?;
+    let mut dump = Dump { moment, job, options, outlet, collected, keys: KeyMaterial::default() };
     for (tenant, created_at) in &tenants {
         dump.tenant(tenant, created_at)?;
     }
     between_tables(job)?;
     super::flows::collect(
-        &cut.connection,
+        &moment.connection,
         job,
         options.include_flow_history,
-        dump.sink,
+        dump.outlet,
         &mut dump.collected,
     )?;
     between_tables(job)?;
-    super::charts::collect(&cut.connection, job, dump.sink, &mut dump.collected)?;
+    super::charts::collect(&moment.connection, job, dump.outlet, &mut dump.collected)?;
     if let Some(from) = options.metrics_from {
         between_tables(job)?;
-        let (sink, collected) = (&mut *dump.sink, &mut dump.collected);
-        super::charts::collect_metrics(&cut.connection, &cut.metrics, job, from, sink, collected)?;
+        let (outlet, collected) = (&mut *dump.outlet, &mut dump.collected);
+        super::charts::collect_metrics(&moment.connection, &moment.metrics, job, from, outlet, collected)?;
     }
     between_tables(job)?;
-    sealed::collect_secrets(cut, job, dump.sink, &mut dump.collected)?;
+    sealed::collect_secrets(moment, job, dump.outlet, &mut dump.collected)?;
     dump.agent_keys()?;
     dump.key_values()?;
     Ok(dump.collected)
@@ -69,18 +80,17 @@ fn tenants(connection: &Connection) -> Result<Vec<(String, String)>, SourceError
 }
 
 /// Rows and files to be written, for the progress.
-fn operations(cut: &Cut) -> Result<u64, SourceError> {
+fn operations(connection: &Connection) -> Result<u64, SourceError> {
     let mut total = 0;
     for table in TABLES {
-        total += cut
-            .connection
+        total += connection
             .query_row(&format!("SELECT count(*) FROM {}", table.table), [], |row| row.get::<_, i64>(0))?;
     }
     Ok(u64::try_from(total).unwrap_or(0))
 }
 
-fn write_json(sink: &mut dyn EntrySink, name: &str, document: &Value) -> Result<(), SourceError> {
-    sink.bytes(name, &serde_json::to_vec(document).map_err(state)?)
+fn write_json(outlet: &mut Outlet<'_>, name: &str, document: &Value) -> Result<(), SourceError> {
+    outlet.bytes(name.to_owned(), serde_json::to_vec(document).map_err(state)?)
 }
 
 /// One envelope that is being filled.
@@ -93,29 +103,27 @@ struct Envelope {
     bytes: usize,
 }
 
-struct Dump<'a> {
-    cut: &'a Cut,
+struct Dump<'a, 'b> {
+    moment: &'a Moment,
     job: &'a Job,
     options: CollectOptions,
-    sink: &'a mut dyn EntrySink,
+    outlet: &'a mut Outlet<'b>,
     collected: Collected,
     keys: KeyMaterial,
-    done: u64,
-    total: u64,
 }
 
-impl Dump<'_> {
+impl Dump<'_, '_> {
     fn tenant(&mut self, tenant: &str, created_at: &str) -> Result<(), SourceError> {
-        self.sink.folder(&format!("tenants/{tenant}/"))?;
+        self.outlet.folder(format!("tenants/{tenant}/"))?;
         let mut number = 1;
         // Cloudify drops a tenant without any envelope; this one is there for every tenant.
         write_json(
-            self.sink,
+            self.outlet,
             &entity_name("tenants", tenant, number),
             &json!({ "type": "sites", "items": [] }),
         )?;
         write_json(
-            self.sink,
+            self.outlet,
             &entity_name("lifeboat", tenant, number),
             &json!({ "type": "tenant", "items": [{ "name": tenant, "created_at": created_at }] }),
         )?;
@@ -123,7 +131,7 @@ impl Dump<'_> {
             between_tables(self.job)?;
             self.table(tenant, table, &mut number)?;
         }
-        if !self.sink.wants_files() {
+        if !self.outlet.wants_files() {
             return Ok(());
         }
         between_tables(self.job)?;
@@ -158,8 +166,8 @@ impl Dump<'_> {
             columns.join(", "),
             table.table
         );
-        let cut = self.cut;
-        let mut statement = cut.connection.prepare(&sql)?;
+        let moment = self.moment;
+        let mut statement = moment.connection.prepare(&sql)?;
         let mut rows = statement.query([tenant])?;
         let mut envelope = Envelope::default();
         while let Some(row) = rows.next()? {
@@ -188,24 +196,11 @@ impl Dump<'_> {
             envelope.bytes += row_bytes(row, fields.len());
             envelope.items.push(Value::Object(item));
             envelope.extras.push(Value::Object(extra));
-            self.step()?;
+            self.outlet.count_row()?;
         }
         if !envelope.items.is_empty() {
             self.write(tenant, table, envelope, number)?;
         }
-        Ok(())
-    }
-
-    /// Counts one row, tells how far it is, and stops where a cancel was asked for.
-    fn step(&mut self) -> Result<(), SourceError> {
-        self.job.check()?;
-        self.done += 1;
-        let progress = self.job.current_progress();
-        self.job.progress(Progress {
-            finished_operations: self.done,
-            total_operations: self.total,
-            ..progress
-        });
         Ok(())
     }
 
@@ -230,68 +225,56 @@ impl Dump<'_> {
             document.insert("latest_timestamp".to_owned(), json!(latest));
         }
         document.insert("items".to_owned(), Value::Array(envelope.items));
-        write_json(self.sink, &entity_name("tenants", tenant, *number), &Value::Object(document))?;
+        write_json(self.outlet, &entity_name("tenants", tenant, *number), &Value::Object(document))?;
         if !table.extra.is_empty() {
             let extras = json!({ "type": table.kind, "items": envelope.extras });
-            write_json(self.sink, &entity_name("lifeboat", tenant, *number), &extras)?;
+            write_json(self.outlet, &entity_name("lifeboat", tenant, *number), &extras)?;
         }
         Ok(())
     }
 
     fn blueprint_archives(&mut self, tenant: &str) -> Result<(), SourceError> {
-        let cut = self.cut;
-        let mut statement = cut.connection.prepare(
+        let moment = self.moment;
+        let mut statement = moment.connection.prepare(
             "SELECT id, archive_blob, holds_key_material FROM blueprints
              WHERE tenant_name = ? AND archive_blob IS NOT NULL ORDER BY number",
         )?;
         let mut rows = statement.query([tenant])?;
         while let Some(row) = rows.next()? {
             let (id, blob, holds_keys): (String, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let mut file = self.blob(&blob, &format!("blueprint `{id}` of tenant `{tenant}`"))?;
-            self.job.check()?;
+            let of = format!("blueprint `{id}` of tenant `{tenant}`");
+            let blob = named_blob(&blob, &of)?;
             if holds_keys {
                 // Sealed whole, never left out: what a private key opens must not lie in the open.
-                self.sink.sealed_stream(&sealed_blueprint(tenant, &id), &mut Polled::new(self.job, file))?;
+                self.outlet.sealed_blob(sealed_blueprint(tenant, &id), blob, of)?;
             } else {
-                self.sink.file(&format!("tenants/{tenant}/blueprints/{id}.tar.gz"), &mut file)?;
+                self.outlet.blob(format!("tenants/{tenant}/blueprints/{id}.tar.gz"), blob, of)?;
             }
         }
         Ok(())
     }
 
     fn plugin_archives(&mut self, tenant: &str) -> Result<(), SourceError> {
-        let cut = self.cut;
-        let mut statement = cut
+        let moment = self.moment;
+        let mut statement = moment
             .connection
             .prepare("SELECT id, archive_blob FROM plugins WHERE tenant_name = ? ORDER BY number")?;
         let mut rows = statement.query([tenant])?;
         while let Some(row) = rows.next()? {
             let (id, blob): (String, String) = (row.get(0)?, row.get(1)?);
-            let mut file = self.blob(&blob, &format!("plugin `{id}` of tenant `{tenant}`"))?;
-            self.job.check()?;
-            self.sink.file(&format!("tenants/{tenant}/plugins/{id}.zip"), &mut file)?;
+            let of = format!("plugin `{id}` of tenant `{tenant}`");
+            let blob = named_blob(&blob, &of)?;
+            self.outlet.blob(format!("tenants/{tenant}/plugins/{id}.zip"), blob, of)?;
         }
         Ok(())
     }
 
-    fn blob(&self, blob: &str, of: &str) -> Result<std::fs::File, SourceError> {
-        let blob = BlobId::parse(blob).ok_or_else(|| {
-            SourceError::Refused(format!("the record of {of} names no file: upload it again"))
-        })?;
-        self.cut.manager.blobs().read(&blob).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => SourceError::Refused(format!(
-                "the archive of {of} is gone from the manager's files: upload it again or delete it, then take the snapshot"
-            )),
-            _ => error.into(),
-        })
-    }
-
     /// Agents' passwords and key files: sealed where credentials are asked for, else left out by name.
     fn agent_keys(&mut self) -> Result<(), SourceError> {
-        let cut = self.cut;
+        let moment = self.moment;
         let sql = "SELECT tenant_name, id, sealed_rabbitmq_password, sealed_key_file FROM agents
              WHERE sealed_rabbitmq_password IS NOT NULL OR sealed_key_file IS NOT NULL ORDER BY tenant_name, number";
-        let mut statement = cut.connection.prepare(sql)?;
+        let mut statement = moment.connection.prepare(sql)?;
         if !self.options.include_credentials {
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
@@ -303,7 +286,7 @@ impl Dump<'_> {
             return Ok(());
         }
         drop(statement);
-        sealed::collect_agent_credentials(cut, self.job, sql, self.sink, &mut self.collected)
+        sealed::collect_agent_credentials(moment, self.job, sql, self.outlet, &mut self.collected)
     }
 
     /// Private keys that stood among properties: sealed where credentials are asked for, else left out by name.
@@ -314,7 +297,7 @@ impl Dump<'_> {
         if self.options.include_credentials {
             let keys = self.keys.to_json();
             self.collected.count("private_keys", self.keys.places().len() as u64);
-            return self.sink.sealed("private-keys", &mut |sealed| sealed.add("private-keys.json", &keys));
+            return self.outlet.sealed("private-keys", &mut |sealed| sealed.add("private-keys.json", &keys));
         }
         let places = self.keys.places().iter();
         self.collected.left_out.extend(
@@ -322,6 +305,11 @@ impl Dump<'_> {
         );
         Ok(())
     }
+}
+
+fn named_blob(blob: &str, of: &str) -> Result<BlobId, SourceError> {
+    BlobId::parse(blob)
+        .ok_or_else(|| SourceError::Refused(format!("the record of {of} names no file: upload it again")))
 }
 
 /// The name of the sealed part that holds a blueprint's archive.

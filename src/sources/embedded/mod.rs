@@ -8,6 +8,7 @@ mod flows;
 mod index;
 mod judge;
 mod nested;
+mod passage;
 mod rows;
 mod sealed;
 mod selected;
@@ -20,6 +21,7 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::charts::store::StoreCut;
+use crate::database::Database;
 use crate::executions::Job;
 use crate::manager::{Generation, Manager, ManagerError, Pin, keep_fired, named_blobs, tenant_names};
 use crate::model::Timestamp;
@@ -33,6 +35,7 @@ pub use index::{
 };
 
 pub use judge::judge;
+pub use passage::WalLimit;
 pub use selected::{Selected, Wish};
 pub use stage::require_known_tables;
 
@@ -62,15 +65,24 @@ pub type Counts = BTreeMap<String, u64>;
 #[derive(Clone)]
 pub struct Embedded {
     manager: Manager,
+    wal_limit: WalLimit,
 }
 
-/// One moment of the embedded manager, held by a read transaction while writers go on.
+/// One moment of the embedded manager, held while writers go on.
 pub struct Cut {
+    moment: Moment,
+    /// What the logs belong to that grow while the moment is held.
+    databases: Vec<Database>,
+    /// The files of that moment, kept from being removed.
+    _pins: Vec<Pin>,
+    wal_limit: WalLimit,
+}
+
+/// The read transactions in which a moment can be seen.
+struct Moment {
     connection: Connection,
     /// The measurements of the same moment.
     metrics: StoreCut,
-    /// The files of that moment, kept from being removed.
-    _pins: Vec<Pin>,
     at: Timestamp,
     manager: Manager,
 }
@@ -95,9 +107,9 @@ pub struct StagedGeneration {
 }
 
 impl Embedded {
-    /// The source of this manager.
-    pub fn new(manager: Manager) -> Self {
-        Self { manager }
+    /// The source of this manager. Where its state is read, the databases' logs grow to about `wal_limit` at the most.
+    pub fn new(manager: Manager, wal_limit: WalLimit) -> Self {
+        Self { manager, wal_limit }
     }
 
     /// Takes the cut: between two commits of the writer.
@@ -115,7 +127,9 @@ impl Embedded {
             let pins = named.into_iter().map(|blob| blobs.pin(blob)).collect();
             Ok::<(StoreCut, Vec<Pin>), SourceError>((metrics, pins))
         })?;
-        Ok(Cut { connection, metrics, _pins: pins, at: Timestamp::now(), manager: self.manager.clone() })
+        let databases = vec![generation.database.clone(), generation.metrics.database().clone()];
+        let moment = Moment { connection, metrics, at: Timestamp::now(), manager: self.manager.clone() };
+        Ok(Cut { moment, databases, _pins: pins, wal_limit: self.wal_limit })
     }
 
     /// Builds the restored state as a generation beside the live one, checked, and durable. The live state is not
@@ -162,12 +176,7 @@ impl Embedded {
 impl Cut {
     /// The moment that was cut.
     pub fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    /// Reads the moment that was cut.
-    pub fn connection(&self) -> &Connection {
-        &self.connection
+        self.moment.at
     }
 
     /// About how many bytes the archive of this cut may have at the most: the database, the files, and the measurements
@@ -176,9 +185,10 @@ impl Cut {
     /// # Errors
     /// The database's own.
     pub fn estimate_bytes(&self, metrics_from: Option<i64>) -> Result<u64, SourceError> {
-        let pages: i64 = self.connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
-        let page: i64 = self.connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-        let files: i64 = self.connection.query_row(
+        let Moment { connection, metrics, .. } = &self.moment;
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let files: i64 = connection.query_row(
             "SELECT (SELECT coalesce(sum(archive_size_bytes), 0) FROM blueprints)
                   + (SELECT coalesce(sum(archive_size_bytes), 0) FROM plugins)",
             [],
@@ -186,19 +196,20 @@ impl Cut {
         )?;
         let mut bytes = u64::try_from(pages * page + files).unwrap_or(0);
         if let Some(from) = metrics_from {
-            for tenant in tenant_names(&self.connection).map_err(state)? {
-                bytes += self.metrics.estimate_bytes(&tenant, from)?;
+            for tenant in tenant_names(connection).map_err(state)? {
+                bytes += metrics.estimate_bytes(&tenant, from)?;
             }
         }
         Ok(bytes)
     }
 
-    /// Streams the state of that moment into `sink`.
+    /// Streams the state of that moment into `sink`. The moment is let go as soon as it was read, which is before
+    /// all is written, and early where the databases' logs would grow too long.
     ///
     /// # Errors
-    /// A cancel, a file that is gone, the sink's own.
+    /// A cancel, a file that is gone, no space for what has to be read early, the sink's own.
     pub fn collect(
-        &self,
+        self,
         job: &Job,
         options: CollectOptions,
         sink: &mut dyn EntrySink,

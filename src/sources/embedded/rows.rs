@@ -14,7 +14,8 @@ use serde_json::value::RawValue;
 use crate::executions::Job;
 use crate::model::TenantName;
 
-use super::super::{Collected, EntrySink, SourceError};
+use super::super::{Collected, SourceError};
+use super::passage::Outlet;
 use super::{ENVELOPE_BYTES, ENVELOPE_ITEMS};
 
 /// How a column's value stands in an item.
@@ -88,7 +89,7 @@ pub(super) fn collect_table(
     (folder, tenant): (&str, &TenantName),
     table: &RowTable,
     number: &mut u32,
-    sink: &mut dyn EntrySink,
+    outlet: &mut Outlet<'_>,
     collected: &mut Collected,
 ) -> Result<(), SourceError> {
     let columns: Vec<String> = table.columns.iter().map(|(name, _)| format!("t.\"{name}\"")).collect();
@@ -101,7 +102,7 @@ pub(super) fn collect_table(
     while let Some(row) = rows.next()? {
         job.check()?;
         if items >= ENVELOPE_ITEMS || document.len() >= ENVELOPE_BYTES {
-            write(sink, (folder, tenant), number, &mut document, &head)?;
+            write(outlet, (folder, tenant), number, &mut document, &head)?;
             items = 0;
         }
         document.push(if items == 0 { '{' } else { ',' });
@@ -131,14 +132,14 @@ pub(super) fn collect_table(
         collected.count(table.kind, 1);
     }
     if items > 0 {
-        write(sink, (folder, tenant), number, &mut document, &head)?;
+        write(outlet, (folder, tenant), number, &mut document, &head)?;
     }
     Ok(())
 }
 
 /// Closes an envelope, writes it and begins the next.
 fn write(
-    sink: &mut dyn EntrySink,
+    outlet: &mut Outlet<'_>,
     (folder, tenant): (&str, &TenantName),
     number: &mut u32,
     document: &mut String,
@@ -146,10 +147,8 @@ fn write(
 ) -> Result<(), SourceError> {
     document.push_str("]}");
     *number += 1;
-    sink.bytes(&envelope_name(folder, tenant, *number), document.as_bytes())?;
-    document.clear();
-    document.push_str(head);
-    Ok(())
+    let content = std::mem::replace(document, head.to_owned());
+    outlet.bytes(envelope_name(folder, tenant, *number), content.into_bytes())
 }
 
 #[cfg(test)]

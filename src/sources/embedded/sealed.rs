@@ -12,8 +12,9 @@ use crate::executions::Job;
 use crate::manager::{Generation, Manager, Place};
 
 use super::super::SealedSink;
+use super::passage::Outlet;
 use super::stage::{Envelope, Filled, insert, parse};
-use super::{Collected, Cut, ENVELOPE_ITEMS, EntrySink, EntrySource, SourceError, state};
+use super::{Collected, ENVELOPE_ITEMS, EntrySource, Moment, SourceError, state};
 
 /// An envelope of secrets is closed at about this many bytes.
 const SEALED_ENVELOPE_BYTES: usize = 1 << 20;
@@ -103,14 +104,14 @@ fn is_envelope_name(name: &str) -> bool {
 
 /// Secrets' values are state: always taken, always sealed.
 pub(super) fn collect_secrets(
-    cut: &Cut,
+    moment: &Moment,
     job: &Job,
-    sink: &mut dyn EntrySink,
+    outlet: &mut Outlet<'_>,
     collected: &mut Collected,
 ) -> Result<(), SourceError> {
     let mut count = 0;
-    sink.sealed("secrets", &mut |sealed| {
-        let mut statement = cut.connection.prepare(
+    outlet.sealed("secrets", &mut |sealed| {
+        let mut statement = moment.connection.prepare(
             "SELECT tenant_name, key, visibility, created_at, updated_at, created_by, is_hidden_value, schema, sealed_value
              FROM secrets ORDER BY tenant_name, number",
         )?;
@@ -126,7 +127,7 @@ pub(super) fn collect_secrets(
                 secrets.write(sealed)?;
             }
             let place = Place { kind: "secret", tenant: &tenant, key: &key };
-            let value = cut.manager.vault().open_text(place, &row.get::<_, Vec<u8>>(8)?).map_err(state)?;
+            let value = moment.manager.vault().open_text(place, &row.get::<_, Vec<u8>>(8)?).map_err(state)?;
             let value = Zeroizing::new(value);
             secrets.bytes += key.len() + value.len();
             secrets.items.push(Secret {
@@ -155,15 +156,15 @@ pub(super) fn agent_value(kind: &str) -> &'static str {
 
 /// Agents' passwords and key files, by `sql`, one content each.
 pub(super) fn collect_agent_credentials(
-    cut: &Cut,
+    moment: &Moment,
     job: &Job,
     sql: &str,
-    sink: &mut dyn EntrySink,
+    outlet: &mut Outlet<'_>,
     collected: &mut Collected,
 ) -> Result<(), SourceError> {
     let mut count = 0;
-    sink.sealed("agents", &mut |sealed| {
-        let mut statement = cut.connection.prepare(sql)?;
+    outlet.sealed("agents", &mut |sealed| {
+        let mut statement = moment.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             job.check()?;
@@ -171,7 +172,7 @@ pub(super) fn collect_agent_credentials(
             for (index, kind) in [(2, "rabbitmq_password"), (3, "key_file")] {
                 let Some(value) = row.get::<_, Option<Vec<u8>>>(index)? else { continue };
                 let place = Place { kind: agent_value(kind), tenant: &tenant, key: &id };
-                let value = cut.manager.vault().open(place, &value).map_err(state)?;
+                let value = moment.manager.vault().open(place, &value).map_err(state)?;
                 sealed.add(&format!("{tenant}/{id}/{kind}"), &value)?;
                 count += 1;
             }

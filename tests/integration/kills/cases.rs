@@ -8,6 +8,8 @@ pub enum Deed {
     Create,
     /// One that pauses the flows.
     CreatePausing,
+    /// One whose writing is behind, while the databases' logs are longer than they may be.
+    CreateSpooling,
     Upload,
     /// One of what is no archive.
     UploadRefused,
@@ -69,9 +71,9 @@ const fn twice(deed: Deed, at: &'static str, then: &'static str, outcome: Outcom
 }
 
 use Deed::{
-    AddPlugin, Capture, Create, CreatePausing, Delete, Diff, Fetch, Plan, Render, Reseal, Restore,
-    RestoreAgain, RestoreFlow, Rollback, RunWorkflow, Select, Undo, UpdatePlugins, Upload, UploadRefused,
-    Verify,
+    AddPlugin, Capture, Create, CreatePausing, CreateSpooling, Delete, Diff, Fetch, Plan, Render, Reseal,
+    Restore, RestoreAgain, RestoreFlow, Rollback, RunWorkflow, Select, Undo, UpdatePlugins, Upload,
+    UploadRefused, Verify,
 };
 use Outcome::{After, Before};
 
@@ -85,6 +87,11 @@ pub const CASES: &[Case] = &[
     kill(Create, "create:cut", Before),
     kill(Create, "create:writing", Before),
     kill(Create, "collect:table", Before),
+    kill(Create, "collect:writing", Before),
+    kill(CreateSpooling, "collect:spooling", Before),
+    kill(CreateSpooling, "collect:spooled", Before),
+    kill(CreateSpooling, "collect:let_go", Before),
+    twice(CreateSpooling, "collect:let_go", "start:emptied", Before),
     kill(Create, "create:written", Before),
     kill(Create, "create:publishing", Before),
     kill(Create, "store:synced", Before),

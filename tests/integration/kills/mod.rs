@@ -26,7 +26,7 @@ fn kill_at_each_step_of(deeds: &[Deed]) {
 
 #[test]
 fn a_create() {
-    kill_at_each_step_of(&[Deed::Create, Deed::CreatePausing]);
+    kill_at_each_step_of(&[Deed::Create, Deed::CreatePausing, Deed::CreateSpooling]);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub const KEPT: &str = "kept";
 pub const MADE: &str = "made";
 /// The state that chance makes.
 const SEED: u64 = 11;
+/// How many long secrets are there where more is read than memory has room for.
+const LONG_SECRETS: usize = 10;
 
 /// What all servers begin with.
 pub struct Scene {
@@ -87,10 +89,17 @@ impl Scene {
             true => (&self.restored, &self.later),
             false => (&self.fresh, &self.former),
         };
+        let mut failpoint = format!("{}=kill", case.at);
+        // Stands as long as the test runs: nothing is ever written.
+        let hold = tempfile::NamedTempFile::new().unwrap();
+        if case.deed == Deed::CreateSpooling {
+            failpoint.push_str(&format!(",collect:writing=hold:{}", hold.path().display()));
+        }
         let mut server = TestServer::builder()
             .copy_of(data)
             .fetching_from_loopback()
-            .failpoint(&format!("{}=kill", case.at))
+            .settings("[manager]\nwal_limit_bytes = 1048576")
+            .failpoint(&failpoint)
             .start();
         self.ask(case.deed, &server.api());
         server.wait_until_killed();
@@ -102,6 +111,11 @@ impl Scene {
         let claim = case.to_string();
         let api = server.api();
         check_invariants(&server, &claim);
+        if case.deed == Deed::CreateSpooling {
+            for number in 0..LONG_SECRETS {
+                api.delete(&format!("secrets/long-{number}")).expect_status(200);
+            }
+        }
         let state = read_state(&api);
         let is_after = case.outcome == Outcome::After;
         match case.deed {
@@ -129,7 +143,7 @@ impl Scene {
                 unchanged(&state).assert_is(&unchanged(before), &claim);
                 self.ended(&api, "install", is_after, &claim);
             }
-            Deed::Create | Deed::CreatePausing => {
+            Deed::Create | Deed::CreatePausing | Deed::CreateSpooling => {
                 // A pause stops flows and starts them again, which they tell.
                 let is_pausing = case.deed == Deed::CreatePausing;
                 let unchanged = |state: &State| {
@@ -206,6 +220,14 @@ impl Scene {
         match deed {
             Deed::Create => send(Method::PUT, &made, &json!({})),
             Deed::CreatePausing => send(Method::PUT, &made, &json!({ "pause_flows": true })),
+            Deed::CreateSpooling => {
+                // They fill memory, and before that the log.
+                for number in 0..LONG_SECRETS {
+                    let value = format!("{number:08}").repeat(100_000);
+                    api.put(&format!("secrets/long-{number}"), &json!({ "value": value })).expect(200);
+                }
+                send(Method::PUT, &made, &json!({}));
+            }
             Deed::Upload => {
                 let _ = api.request(Method::PUT, &archive).body(self.archive.clone()).send();
             }
