@@ -1,8 +1,9 @@
-//! Measures large states through the real service: `cargo bench --bench large -- [lists] [states]`.
+//! Measures large states through the real service: `cargo bench --bench large -- [lists] [states] [writers]`.
 //!
 //! `lists` seeds 100,000 snapshots, executions and so on and times lists, pages and single records by HTTP. `states`
 //! fills services with large states and reads how much memory the process holds while it creates, sends, takes,
-//! verifies and restores them. Rows are written into the databases of a stopped service, in the form that its own calls
+//! verifies and restores them. `writers` creates a snapshot while others write and reads how long the databases' logs
+//! grow. Rows are written into the databases of a stopped service, in the form that its own calls
 //! write; what is measured is the release binary with its default settings, over HTTP.
 //!
 //! `LIFEBOAT_BENCH_ROWS` (100000) sets how long the lists are, `LIFEBOAT_BENCH_CALLS` (60) how often each page is asked
@@ -16,6 +17,7 @@ mod machine;
 mod seed;
 mod service;
 mod states;
+mod writers;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,7 +26,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let asks = |what: &str| {
-        let names = ["lists", "states"];
+        let names = ["lists", "states", "writers"];
         let is_named = arguments.iter().any(|argument| names.contains(&argument.as_str()));
         !is_named || arguments.iter().any(|argument| argument == what)
     };
@@ -38,6 +40,9 @@ fn main() -> anyhow::Result<()> {
     }
     if asks("states") {
         states::measure()?;
+    }
+    if asks("writers") {
+        writers::measure()?;
     }
     for fact in facts {
         println!("- {fact}");

@@ -33,9 +33,14 @@ pub fn prepare(folder: &Path) -> anyhow::Result<()> {
 impl Service {
     /// Starts one with its default settings on the data of `folder`, and makes a token there.
     pub fn start(folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(folder, "")
+    }
+
+    /// As [`Service::start`], with a file of settings.
+    pub fn start_with(folder: &Path, settings: &str) -> anyhow::Result<Self> {
         let path = |name: &str| folder.join(name);
         let _ = fs::remove_file(path("port"));
-        fs::write(path("lifeboat.toml"), "")?;
+        fs::write(path("lifeboat.toml"), settings)?;
         let log = File::create(path("log"))?;
         // Another build of it, to compare.
         let binary = std::env::var_os("LIFEBOAT_BENCH_BINARY");

@@ -102,7 +102,8 @@ impl Outlet<'_> {
             self.job.check()?;
             if self.wal.is_full() {
                 failpoints::hit("collect:spooling", self.job)?;
-                self.spool = Some(Spool::begin(self.queue, self.vault, self.folder)?);
+                let spool = Spool::begin(self.queue, self.vault, self.folder).map_err(spooling)?;
+                self.spool = Some(spool);
             }
         }
         if self.queue.is_left() {
