@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use rustix::fs::FallocateFlags;
 
-use crate::store::free_bytes;
+use crate::space::free_bytes;
 
 /// How much is kept.
 const RESERVE_BYTES: u64 = 2 << 20;
