@@ -102,7 +102,7 @@ pub struct ManagerSettings {
     /// The name that archives carry.
     pub name: String,
     /// How long the logs of its databases may grow, all together, while its state is read, in bytes; without it, 1 GiB
-    /// or a tenth of the free space, whichever is less.
+    /// or a tenth of the free space, whichever is less, but at least 16 MiB.
     pub wal_limit_bytes: Option<u64>,
 }
 

@@ -20,8 +20,9 @@ const MEMORY_BYTES: usize = 4 << 20;
 const BLOCK_BYTES: usize = 1 << 20;
 /// The fastest that still makes rows a tenth.
 const COMPRESSION: i32 = 1;
-/// What the spool leaves free for those who write meanwhile.
+/// What the spool leaves free for those who write meanwhile, unless a quarter of what is free when it begins is less.
 const SPARE_BYTES: u64 = 64 << 20;
+const SPARE_SHARE: u64 = 4;
 
 /// The other side has ended without being done.
 #[derive(Debug)]
@@ -194,6 +195,7 @@ pub(super) struct Spool<'a> {
     /// Steps that are not compressed yet.
     block: Vec<u8>,
     length: u64,
+    spare_bytes: u64,
 }
 
 impl<'a> Spool<'a> {
@@ -211,7 +213,8 @@ impl<'a> Spool<'a> {
         if queue.spool.set(file.try_clone()?).is_err() {
             return Err(io::Error::other("there is a spool already"));
         }
-        Ok(Self { queue, vault, folder, file, compressor, block: Vec::new(), length: 0 })
+        let spare_bytes = SPARE_BYTES.min(free_bytes(folder)? / SPARE_SHARE);
+        Ok(Self { queue, vault, folder, file, compressor, block: Vec::new(), length: 0, spare_bytes })
     }
 
     /// Bytes in the file.
@@ -237,7 +240,7 @@ impl<'a> Spool<'a> {
             return Ok(());
         }
         let packed = self.compressor.compress(&self.block)?;
-        if free_bytes(self.folder)? < SPARE_BYTES + packed.len() as u64 {
+        if free_bytes(self.folder)? < self.spare_bytes + packed.len() as u64 {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.file.write_all_at(&packed, self.length)?;

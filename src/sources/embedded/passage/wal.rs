@@ -6,16 +6,18 @@ use crate::causes::chain;
 use crate::database::Database;
 use crate::space::free_bytes;
 
-/// The limit where none is set, unless a tenth of the free space is less.
+/// The limit where none is set, unless a tenth of the free space is less …
 const MOST_BYTES: u64 = 1 << 30;
 const SHARE_OF_SPACE: u64 = 10;
+/// … but so much they have while nobody reads.
+const LEAST_BYTES: u64 = 16 << 20;
 
 /// How long the databases' logs may grow, all together, while a moment of the manager is read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WalLimit(Option<u64>);
 
 impl WalLimit {
-    /// A limit in bytes; where none is set, 1 GiB or a tenth of the free space, whichever is less.
+    /// A limit in bytes; where none is set, 1 GiB or a tenth of the free space, whichever is less, but at least 16 MiB.
     pub fn new(bytes: Option<u64>) -> Self {
         Self(bytes)
     }
@@ -35,7 +37,9 @@ impl Wal {
     pub fn new(databases: Vec<Database>, limit: WalLimit) -> io::Result<Self> {
         let limit_bytes = match (limit.0, databases.first()) {
             (Some(bytes), _) => bytes,
-            (None, Some(database)) => MOST_BYTES.min(free_bytes(database.path())? / SHARE_OF_SPACE),
+            (None, Some(database)) => {
+                (free_bytes(database.path())? / SHARE_OF_SPACE).clamp(LEAST_BYTES, MOST_BYTES)
+            }
             (None, None) => MOST_BYTES,
         };
         Ok(Self { databases, limit_bytes })
