@@ -56,6 +56,22 @@ const CALLS: &[(&str, &str)] = &[
     ("nodes of one deployment", "/nodes?_size=100&deployment_id=deployment-0&_offset=5000"),
     ("node instances, a page in the middle", "/node-instances?_size=100&_offset={half}"),
     ("node instances of one deployment", "/node-instances?_size=100&deployment_id=deployment-0&_offset=5000"),
+    ("flows, the first page of 100", "/v2/flows?page%5Bsize%5D=100"),
+    ("flows, a page in the middle", "/v2/flows?page%5Bsize%5D=100&page%5Bnumber%5D={half_page}"),
+    ("flows, a page near the end", "/v2/flows?page%5Bsize%5D=100&page%5Bnumber%5D={deep_page}"),
+    ("flows by name, in the middle", "/v2/flows?page%5Bsize%5D=100&page%5Bnumber%5D={half_page}&sort=name"),
+    ("one flow", "/v2/flows/{flow}"),
+    ("all hundred step snapshots of a flow", "/v2/flows/{flow}/snapshots"),
+    ("one step snapshot", "/v2/flows/{flow}/snapshots/step_50"),
+    ("captures, a page in the middle", "/v2/captures?page%5Bsize%5D=100&page%5Bnumber%5D={half_page}"),
+    ("captures of one flow", "/v2/flows/{flow}/captures?page%5Bsize%5D=100"),
+    ("chart snapshots, the first page of 100", "/v1/snapshots?length=100"),
+    ("chart snapshots, a page in the middle", "/v1/snapshots?length=100&offset={half}"),
+    ("chart snapshots, a page near the end", "/v1/snapshots?length=100&offset={deep}"),
+    ("one chart snapshot", "/v1/snapshots/{chart_snapshot}"),
+    ("metrics, the first page of 100", "/v1/metrics?length=100"),
+    ("metrics, a page in the middle", "/v1/metrics?length=100&offset={half}"),
+    ("metrics by a part of the name", "/v1/metrics?length=100&name=service-0777"),
 ];
 
 /// Seeds and asks; prints the table.
@@ -72,6 +88,10 @@ pub fn measure(rows: usize, calls: usize) -> anyhow::Result<()> {
         nodes: rows,
         node_instances: rows,
         flows: rows,
+        step_snapshots: rows,
+        captures: rows,
+        chart_snapshots: rows,
+        metrics: rows,
         ..Amounts::default()
     };
     seed::fill(folder.path(), &amounts)?;
@@ -85,6 +105,10 @@ pub fn measure(rows: usize, calls: usize) -> anyhow::Result<()> {
             .replace("{half}", &(rows / 2).to_string())
             .replace("{deep}", &(rows - rows / 100).to_string())
             .replace("{last}", &(2 * rows - rows / 100).to_string())
+            .replace("{half_page}", &(rows / 200).to_string())
+            .replace("{deep_page}", &(rows / 100 - 1).to_string())
+            .replace("{flow}", &seed::flow_id(7))
+            .replace("{chart_snapshot}", &(rows / 2).to_string())
             .replace("{number}", &format!("{:06}", rows / 3))
             .replace("{execution}", &execution);
         let mut took = Vec::with_capacity(calls);

@@ -28,6 +28,14 @@ pub struct Amounts {
     pub nodes: usize,
     pub node_instances: usize,
     pub flows: usize,
+    /// Values of steps; a hundred of each flow.
+    pub step_snapshots: usize,
+    /// Of the first flows, evenly.
+    pub captures: usize,
+    /// Drawn, by the executions of the service.
+    pub chart_snapshots: usize,
+    /// Names without points.
+    pub metrics: usize,
     /// A plugin with an archive of so many bytes, where it is not 0.
     pub plugin_bytes: u64,
 }
@@ -54,6 +62,11 @@ pub fn fill(folder: &Path, amounts: &Amounts) -> anyhow::Result<()> {
     let tx = records.transaction()?;
     snapshots(&tx, amounts.snapshots)?;
     executions(&tx, amounts.executions, None)?;
+    chart_snapshots(&tx, amounts.chart_snapshots)?;
+    tx.commit()?;
+    let mut store = Connection::open(data.join("manager/current/metrics.db"))?;
+    let tx = store.transaction()?;
+    metrics(&tx, amounts.metrics)?;
     tx.commit()?;
     let mut manager = Connection::open(data.join("manager/current/manager.db"))?;
     manager.pragma_update(None, "foreign_keys", true)?;
@@ -63,6 +76,8 @@ pub fn fill(folder: &Path, amounts: &Amounts) -> anyhow::Result<()> {
     executions(&tx, amounts.deployment_executions, Some(amounts.deployments.max(1)))?;
     events(&tx, amounts.events)?;
     flows(&tx, amounts.flows)?;
+    steps(&tx, amounts.step_snapshots)?;
+    captures(&tx, amounts.captures, amounts.flows)?;
     if amounts.plugin_bytes > 0 {
         plugin(&tx, &data.join("blobs"), amounts.plugin_bytes)?;
     }
@@ -231,12 +246,67 @@ fn flows(tx: &Transaction<'_>, count: usize) -> anyhow::Result<()> {
          '{\"nodes\": [], \"edges\": []}', ?4, 'admin', ?4, ?4)",
     )?;
     for number in 0..count {
-        insert.execute(params![
-            TENANT,
-            hex::encode(&Sha256::digest(number.to_le_bytes())[..12]),
-            format!("flow {number}"),
-            at(number)
-        ])?;
+        insert.execute(params![TENANT, flow_id(number), format!("flow {number}"), at(number)])?;
+    }
+    Ok(())
+}
+
+/// The id of a flow, as elastic.io's are.
+pub fn flow_id(number: usize) -> String {
+    hex::encode(&Sha256::digest(number.to_le_bytes())[..12])
+}
+
+fn steps(tx: &Transaction<'_>, count: usize) -> anyhow::Result<()> {
+    let mut step = tx.prepare("INSERT INTO flow_steps (flow_id, id, position) VALUES (?, ?, ?)")?;
+    let mut snapshot =
+        tx.prepare("INSERT INTO step_snapshots (flow_id, step_id, value, updated_at) VALUES (?, ?, ?, ?)")?;
+    for number in 0..count {
+        let (flow, position) = (flow_id(number / 100), number % 100);
+        let id = format!("step_{position}");
+        step.execute(params![flow, id, position as i64])?;
+        let value = format!(r#"{{"lastPoll": "{}", "offset": {number}}}"#, at(number));
+        snapshot.execute(params![flow, id, value, at(number)])?;
+    }
+    Ok(())
+}
+
+fn captures(tx: &Transaction<'_>, count: usize, flows: usize) -> anyhow::Result<()> {
+    let mut insert = tx.prepare(
+        "INSERT INTO captures (tenant_name, id, flow_id, flow_name, is_fuzzy, created_at, created_by)
+         VALUES (?, ?, ?, ?, 0, ?, 'admin')",
+    )?;
+    for number in 0..count {
+        let flow = number % flows.clamp(1, 1000);
+        let id = hex::encode(&Sha256::digest((number + (1 << 40)).to_le_bytes())[..12]);
+        insert.execute(params![TENANT, id, flow_id(flow), format!("flow {flow}"), at(number)])?;
+    }
+    Ok(())
+}
+
+fn chart_snapshots(tx: &Transaction<'_>, count: usize) -> anyhow::Result<()> {
+    let mut insert = tx.prepare(
+        "INSERT INTO chart_snapshots (tenant_name, execution_id, chart_id, request, end_time, duration, created_at,
+         updated_at, created_by, image_key, png_blob, svg_blob)
+         VALUES (?1, ?2, 1000, ?3, ?4, 3600, ?4, ?4, 'admin', ?5, ?6, ?6)",
+    )?;
+    for number in 0..count {
+        let time = 1_760_000_000 + number as i64;
+        let key = hex::encode(Sha256::digest(number.to_le_bytes()));
+        let request = r#"{"definition": {"name": "Latency", "type": "line", "streams": [{"metric": "latency",
+            "source": "*", "group_function": "average"}]}, "source": null,
+            "size": {"width": 600, "height": 416, "scale": 1, "dark": false}}"#;
+        insert.execute(params![TENANT, uuid(2, number), request, time, key, key])?;
+    }
+    Ok(())
+}
+
+fn metrics(tx: &Transaction<'_>, count: usize) -> anyhow::Result<()> {
+    let mut insert = tx.prepare(
+        "INSERT INTO metrics (tenant_name, name, kind, period, created_at, updated_at) VALUES (?, ?, 'gauge', 60, ?, ?)",
+    )?;
+    for number in 0..count {
+        let time = 1_760_000_000 + number as i64;
+        insert.execute(params![TENANT, format!("service-{number:06}.latency"), time, time])?;
     }
     Ok(())
 }

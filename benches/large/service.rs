@@ -107,7 +107,9 @@ impl Service {
 
     /// Reads a path of the Cloudify face; the answer as text.
     pub fn text(&self, path: &str) -> anyhow::Result<String> {
-        let answer = self.asked(self.client.get(format!("{}/api/v3.1{path}", self.base))).send()?;
+        let is_other_face = path.starts_with("/v1/") || path.starts_with("/v2/");
+        let prefix = if is_other_face { "" } else { "/api/v3.1" };
+        let answer = self.asked(self.client.get(format!("{}{prefix}{path}", self.base))).send()?;
         let status = answer.status();
         let text = answer.text()?;
         ensure!(status.is_success(), "GET {path} answered {status}: {text}");

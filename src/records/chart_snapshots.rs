@@ -164,7 +164,10 @@ impl Records {
         let order = if is_newest_first { "DESC" } else { "ASC" };
         let items = connection
             .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM {TABLE} WHERE s.tenant_name = ? ORDER BY s.id {order} LIMIT ? OFFSET ?"
+                // What is passed over are ids of an index, not rows with their executions.
+                "SELECT {COLUMNS} FROM {TABLE} WHERE s.id IN
+                 (SELECT id FROM chart_snapshots WHERE tenant_name = ? ORDER BY id {order} LIMIT ? OFFSET ?)
+                 ORDER BY s.id {order}"
             ))?
             .query_map(
                 params![tenant.as_str(), number(length), number(offset)],

@@ -82,16 +82,19 @@ impl MetricsStore {
                 let part = name_contains.unwrap_or_default().to_ascii_lowercase();
                 let (found, total) = connection
                     .prepare_cached(
-                        "SELECT count(*) FILTER (WHERE instr(lower(name), ?2) > 0), count(*)
+                        "SELECT count(*) FILTER (WHERE ?2 = '' OR instr(lower(name), ?2) > 0), count(*)
                          FROM metrics WHERE tenant_name = ?1",
                     )?
                     .query_row(params![tenant.as_str(), part], |row| {
                         Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))
                     })?;
                 let order = if is_descending { "DESC" } else { "ASC" };
+                // What is passed over are names of an index, not rows.
                 let sql = format!(
-                    "SELECT {COLUMNS} FROM metrics WHERE tenant_name = ? AND instr(lower(name), ?) > 0
-                     ORDER BY name {order} LIMIT ? OFFSET ?"
+                    "SELECT {COLUMNS} FROM metrics WHERE id IN
+                     (SELECT id FROM metrics WHERE tenant_name = ?1 AND (?2 = '' OR instr(lower(name), ?2) > 0)
+                      ORDER BY name {order} LIMIT ?3 OFFSET ?4)
+                     ORDER BY name {order}"
                 );
                 let mut statement = connection.prepare_cached(&sql)?;
                 let bounded = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
