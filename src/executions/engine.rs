@@ -18,6 +18,7 @@ use crate::failpoints;
 use crate::model::{CancelMode, Execution, ExecutionId, ExecutionStatus, Timestamp, Workflow};
 
 use super::cancel::CancelToken;
+use super::events;
 use super::job::{Job, JobError, JobResult};
 use super::table::{self, StatusChange};
 use super::{ExecutionError, lanes};
@@ -210,7 +211,7 @@ impl Engine {
                 let change = StatusChange { boot: Some(boot), ..StatusChange::default() };
                 let claimed = table::set_status(tx, id, ExecutionStatus::Started, &change)?;
                 if claimed {
-                    table::insert_event(tx, &row, &table::workflow_event(&row, "workflow_started", ""))?;
+                    events::insert_event(tx, &row, &events::workflow_event(&row, "workflow_started", ""))?;
                 }
                 Ok::<_, DatabaseError>(claimed)
             })
@@ -438,7 +439,7 @@ fn close(
         ExecutionStatus::Cancelled => "workflow_cancelled",
         _ => "workflow_succeeded",
     };
-    table::insert_event(tx, execution, &table::workflow_event(execution, event_type, error))?;
+    events::insert_event(tx, execution, &events::workflow_event(execution, event_type, error))?;
     worker.ended(tx, execution, status, error)?;
     Ok(true)
 }

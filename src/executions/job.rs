@@ -11,7 +11,8 @@ use crate::database::{Database, DatabaseError};
 use crate::model::Execution;
 
 use super::cancel::CancelToken;
-use super::table::{self, NewEvent, Progress};
+use super::events::{self, NewEvent};
+use super::table::{self, Progress};
 
 /// How often progress is written at the most; a change of phase is written at once.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(300);
@@ -151,7 +152,7 @@ impl Job {
     /// Writes an event, after those before it and before the end of the execution. Never waits.
     pub fn event(&self, event: NewEvent) {
         let execution = self.execution.clone();
-        drop(self.home.submit_write(move |tx| table::insert_event(tx, &execution, &event)));
+        drop(self.home.submit_write(move |tx| events::insert_event(tx, &execution, &event)));
     }
 
     /// Writes a log line of level `info`.

@@ -5,6 +5,7 @@
 mod cancel;
 mod choice;
 mod engine;
+pub mod events;
 mod job;
 mod lanes;
 mod listing;

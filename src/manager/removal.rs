@@ -5,7 +5,8 @@ use rusqlite::{Transaction, params_from_iter};
 
 use crate::database::{ListQuery, Scope, condition, text};
 use crate::executions::EventChoice;
-use crate::executions::table::{EVENTS, EXECUTIONS};
+use crate::executions::events::EVENTS;
+use crate::executions::table::EXECUTIONS;
 use crate::model::{Caller, Timestamp};
 
 use super::deployments::DEPLOYMENT;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::causes::chain;
 use crate::database::DatabaseError;
-use crate::executions::table::NewEvent;
+use crate::executions::events::NewEvent;
 use crate::executions::{Job, JobError, JobResult};
 use crate::model::{BlobId, Execution, ExecutionId, Timestamp};
 

@@ -5,7 +5,8 @@
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde_json::{Map, Value, json};
 
-use crate::executions::table::{self, NewEvent, Progress};
+use crate::executions::events::NewEvent;
+use crate::executions::table::{self, Progress};
 use crate::executions::{Job, JobError, JobResult};
 use crate::model::{
     Caller, EntityId, Execution, ExecutionId, ExecutionStatus, TenantName, Timestamp, UserName, Workflow,

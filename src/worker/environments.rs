@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use crate::database::DatabaseError;
-use crate::executions::table::{self, NewEvent, Progress, StatusChange};
+use crate::executions::events::{self, NewEvent};
+use crate::executions::table::{self, Progress, StatusChange};
 use crate::executions::{Job, JobError};
 use crate::manager::{Manager, ManagerError};
 use crate::model::{
@@ -127,8 +128,8 @@ fn record(
     table::set_parent(connection, execution.id, parent)?;
     let started = StatusChange { boot: Some(boot), ..StatusChange::default() };
     table::set_status(connection, execution.id, ExecutionStatus::Started, &started)?;
-    let event = |event_type: &str, error: &str| table::workflow_event(&execution, event_type, error);
-    table::insert_event(connection, &execution, &event("workflow_started", ""))?;
+    let event = |event_type: &str, error: &str| events::workflow_event(&execution, event_type, error);
+    events::insert_event(connection, &execution, &event("workflow_started", ""))?;
     let (status, end) = match error {
         None => {
             let kept = format!(
@@ -136,12 +137,12 @@ fn record(
                 deployment.nodes, deployment.instances
             );
             let log = NewEvent { level: Some("info"), message: kept, ..NewEvent::default() };
-            table::insert_event(connection, &execution, &log)?;
+            events::insert_event(connection, &execution, &log)?;
             (ExecutionStatus::Terminated, event("workflow_succeeded", ""))
         }
         Some(reason) => (ExecutionStatus::Failed, event("workflow_failed", reason)),
     };
-    table::insert_event(connection, &execution, &end)?;
+    events::insert_event(connection, &execution, &end)?;
     let change = StatusChange { error, ..StatusChange::default() };
     table::set_status(connection, execution.id, status, &change)?;
     Ok(())

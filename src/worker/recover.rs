@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::executions::JobError;
+use crate::executions::events;
 use crate::executions::table::{self, StatusChange};
 use crate::failpoints;
 use crate::manager::{Manager, ManagerError};
@@ -118,19 +119,19 @@ fn end_execution(records: &Records, journal: &Journal, direction: Direction) -> 
         let Some(execution) = table::find(tx, id)? else { return Ok(()) };
         let (status, error, event) = match direction {
             Direction::Forward => {
-                let mut event = table::workflow_event(&execution, "workflow_succeeded", "");
+                let mut event = events::workflow_event(&execution, "workflow_succeeded", "");
                 event.message.push_str(": the service stopped in its swap and finished it at its start");
                 event.message.push_str(left_undone(&execution));
                 (ExecutionStatus::Terminated, "", event)
             }
             Direction::Back => {
                 let error = "interrupted: the service stopped while it ran; nothing was changed";
-                (ExecutionStatus::Failed, error, table::workflow_event(&execution, "workflow_failed", error))
+                (ExecutionStatus::Failed, error, events::workflow_event(&execution, "workflow_failed", error))
             }
         };
         let change = StatusChange { error: Some(error), ..StatusChange::default() };
         if table::set_status(tx, id, status, &change)? {
-            table::insert_event(tx, &execution, &event)?;
+            events::insert_event(tx, &execution, &event)?;
         }
         Ok::<_, RecordsError>(())
     })?;
@@ -150,10 +151,10 @@ fn end_written(records: &Records, manager: &Manager) -> Result<(), JobError> {
         records.database().write_blocking(move |tx| {
             let change = StatusChange { error: Some(""), ..StatusChange::default() };
             if table::set_status(tx, execution.id, ExecutionStatus::Terminated, &change)? {
-                let mut event = table::workflow_event(&execution, "workflow_succeeded", "");
+                let mut event = events::workflow_event(&execution, "workflow_succeeded", "");
                 event.message.push_str(": the service stopped right after it");
                 event.message.push_str(left_undone(&execution));
-                table::insert_event(tx, &execution, &event)?;
+                events::insert_event(tx, &execution, &event)?;
             }
             Ok::<_, RecordsError>(())
         })?;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
-use crate::executions::table;
+use crate::executions::events;
 use crate::model::{
     Caller, EntityId, Execution, ExecutionGroup, ExecutionStatus, Timestamp, UserName, Workflow,
 };
@@ -246,7 +246,7 @@ fn start(
         match record(tx, &start, parameters, &options, Some(&place)) {
             Ok(_) => number += 1,
             Err(error @ ManagerError::NonexistentWorkflow(_)) => {
-                table::insert_group_log(tx, &caller.tenant, id, &new.workflow_id, &error.to_string())?;
+                events::insert_group_log(tx, &caller.tenant, id, &new.workflow_id, &error.to_string())?;
             }
             Err(error) => return Err(error),
         }

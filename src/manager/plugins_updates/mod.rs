@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::causes::chain;
 use crate::database::{Collection, Column, ListQuery, Page};
+use crate::executions::events;
 use crate::executions::table::{self, StatusChange};
 use crate::model::{BlobId, Caller, Execution, ExecutionStatus, TenantName, Timestamp, UserName, Workflow};
 
@@ -397,7 +398,7 @@ fn record(
         for status in [ExecutionStatus::Started, ExecutionStatus::Terminated] {
             table::set_status(tx, execution.id, status, &StatusChange::default())?;
         }
-        table::insert_event(tx, &execution, &table::workflow_event(&execution, "workflow_succeeded", ""))?;
+        events::insert_event(tx, &execution, &events::workflow_event(&execution, "workflow_succeeded", ""))?;
     }
     Ok(id)
 }

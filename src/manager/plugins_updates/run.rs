@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction};
 
 use crate::database::DatabaseError;
+use crate::executions::events;
 use crate::executions::table::{self, Progress, StatusChange};
 use crate::executions::{Job, JobError, JobResult};
 use crate::failpoints;
@@ -201,7 +202,7 @@ fn finalize(tx: &Transaction<'_>, execution: &Execution, work: &Work) -> Result<
     )?;
     let ended = ExecutionStatus::Terminated;
     if table::set_status(tx, execution.id, ended, &StatusChange::default())? {
-        table::insert_event(tx, execution, &table::workflow_event(execution, "workflow_succeeded", ""))?;
+        events::insert_event(tx, execution, &events::workflow_event(execution, "workflow_succeeded", ""))?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::{Map, Value};
 
+use crate::executions::events;
 use crate::executions::table;
 use crate::model::{ExecutionId, ExecutionStatus, TenantName, Timestamp, UserName, Workflow};
 
@@ -173,10 +174,10 @@ fn start(tx: &Transaction<'_>, due: &Due) -> Result<ExecutionId, ManagerError> {
             let execution = start.execution(Workflow::of(&due.workflow, true), Map::new());
             let reason = format!("schedule `{}` could not start it: {error}", due.id);
             table::insert(tx, &execution)?;
-            table::insert_event(
+            events::insert_event(
                 tx,
                 &execution,
-                &table::workflow_event(&execution, "workflow_failed", &reason),
+                &events::workflow_event(&execution, "workflow_failed", &reason),
             )?;
             let change = table::StatusChange { error: Some(&reason), ..table::StatusChange::default() };
             table::set_status(tx, execution.id, ExecutionStatus::Failed, &change)?;

@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 use crate::database::{Collection, Filter, ListQuery, Scope, Sort, assert_indexed, text};
-use crate::executions::table::{EVENTS, EXECUTIONS};
+use crate::executions::events::EVENTS;
+use crate::executions::table::EXECUTIONS;
 use crate::manager::{agents, blueprints, deployments, nodes, plugins, schema, secrets, visible};
 use crate::model::TenantRole;
 

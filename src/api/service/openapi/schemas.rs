@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::access::{GRANTS, TENANTS, TOKENS, USER_GROUPS, USERS};
 use crate::database::{Collection, ColumnKind};
-use crate::executions::table::{EVENTS, EXECUTIONS};
+use crate::executions::events::EVENTS;
+use crate::executions::table::EXECUTIONS;
 use crate::manager::filters::{BLUEPRINTS_FILTERS, DEPLOYMENTS_FILTERS};
 use crate::manager::{
     AGENTS, BLUEPRINTS, DEPLOYMENT_GROUPS, DEPLOYMENT_UPDATES, DEPLOYMENTS, EXECUTION_GROUPS,

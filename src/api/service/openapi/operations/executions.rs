@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::api::ErrorCode;
-use crate::executions::table::{EVENTS, EXECUTIONS};
+use crate::executions::events::EVENTS;
+use crate::executions::table::EXECUTIONS;
 use crate::model::{Permission, TenantRole};
 
 use super::super::examples::{ended_execution, event, workflow_execution};
