@@ -4,10 +4,10 @@
 //! in an index, from the end that is nearer, and where there are several branches the place of the page in each is
 //! found by comparing single rows. So a page costs memory for itself alone, however deep it lies.
 
-use std::cell::RefCell;
+mod far;
+
 use std::cmp::Ordering;
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::listing::{Collection, ListError, ListQuery, Page, Scope, Selection, row_object};
 use super::{Database, DatabaseError};
+use far::{Far, answer};
 
 /// What is still passed over row by row, once the place of the page is known as closely.
 const NEAR: u64 = 256;
@@ -64,8 +65,7 @@ pub async fn list_both(
             let answered = second
                 .submit_read(move |connection| answer(&Part { connection, selection: &of_second }, inbox));
             let near = Part { connection, selection: &selection };
-            let (branches, first) = (selection.branches.len(), RefCell::default());
-            let far = Far { questions, branches, first };
+            let far = Far::new(questions, selection.branches.len());
             let page = read_page(&[&near, &far], &selection, &query);
             drop(far);
             match answered.blocking_recv() {
@@ -223,73 +223,6 @@ impl Branches for Part<'_> {
             }
         }
         Ok(objects)
-    }
-}
-
-type First = (Vec<Key>, u64);
-
-enum Question {
-    First(usize, u64, Sender<Result<First, ListError>>),
-    Keys(usize, Span, Sender<Result<Vec<Key>, ListError>>),
-    Rows(Vec<i64>, Sender<Result<Vec<Map<String, Value>>, ListError>>),
-}
-
-/// Answers questions about a part in one transaction, until nobody asks any more.
-fn answer(part: &Part<'_>, questions: Receiver<Question>) -> Result<(), ListError> {
-    for question in questions {
-        // Whoever asked may have given up.
-        match question {
-            Question::First(branch, wanted, to) => drop(to.send(part.first(branch, wanted))),
-            Question::Keys(branch, span, to) => drop(to.send(part.keys(branch, span))),
-            Question::Rows(rows, to) => drop(to.send(part.rows(rows))),
-        }
-    }
-    Ok(())
-}
-
-/// A part whose connection another thread has.
-struct Far {
-    questions: Sender<Question>,
-    branches: usize,
-    /// What was asked for before it is needed: the other thread works meanwhile.
-    first: RefCell<VecDeque<Receiver<Result<First, ListError>>>>,
-}
-
-impl Far {
-    fn ask<T>(
-        &self,
-        question: impl FnOnce(Sender<Result<T, ListError>>) -> Question,
-    ) -> Result<T, ListError> {
-        let (to, answer) = channel();
-        let closed = |()| ListError::from(DatabaseError::Closed);
-        self.questions.send(question(to)).map_err(|_| closed(()))?;
-        answer.recv().map_err(|_| closed(()))?
-    }
-}
-
-impl Branches for Far {
-    fn len(&self) -> usize {
-        self.branches
-    }
-    fn start(&self, wanted: u64) -> Result<(), ListError> {
-        for branch in 0..self.branches {
-            let (to, answer) = channel();
-            let asked = self.questions.send(Question::First(branch, wanted, to));
-            asked.map_err(|_| ListError::from(DatabaseError::Closed))?;
-            self.first.borrow_mut().push_back(answer);
-        }
-        Ok(())
-    }
-    fn first(&self, _branch: usize, _wanted: u64) -> Result<(Vec<Key>, u64), ListError> {
-        let asked = self.first.borrow_mut().pop_front();
-        let answer = asked.and_then(|asked| asked.recv().ok());
-        answer.unwrap_or_else(|| Err(DatabaseError::Closed.into()))
-    }
-    fn keys(&self, branch: usize, span: Span) -> Result<Vec<Key>, ListError> {
-        self.ask(|to| Question::Keys(branch, span, to))
-    }
-    fn rows(&self, rows: Vec<i64>) -> Result<Vec<Map<String, Value>>, ListError> {
-        self.ask(|to| Question::Rows(rows, to))
     }
 }
 
@@ -506,5 +439,5 @@ pub fn assert_indexed(connection: &Connection, collection: &Collection, query: &
 }
 
 #[cfg(test)]
-#[path = "tests/paging.rs"]
+#[path = "../tests/paging.rs"]
 mod tests;
