@@ -47,8 +47,7 @@ impl NameTable {
     /// # Panics
     /// There has to be one.
     pub(super) fn get(&self, number: usize) -> &str {
-        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start..self.ends[number]]
+        name_in(&self.text, &self.ends, number)
     }
 
     /// The number of a name.
@@ -91,11 +90,7 @@ impl NameTable {
         self.text.push_str(name);
         self.ends.push(self.text.len());
         let Self { text, ends, numbers, folders, hasher } = self;
-        let get = |number: u32| {
-            let number = number as usize;
-            let start = number.checked_sub(1).map_or(0, |before| ends[before]);
-            &text[start..ends[number]]
-        };
+        let get = |number: u32| name_in(text, ends, number as usize);
         numbers.insert_unique(hasher.hash_one(name), number, |number| hasher.hash_one(get(*number)));
         for length in new_folders {
             // No longer than a name, which is at most some thousand bytes.
@@ -115,6 +110,11 @@ impl NameTable {
         };
         self.folders.find(hash, is_it).is_some()
     }
+}
+
+fn name_in<'a>(text: &'a str, ends: &[usize], number: usize) -> &'a str {
+    let start = number.checked_sub(1).map_or(0, |before| ends[before]);
+    &text[start..ends[number]]
 }
 
 impl PartialEq for NameTable {

@@ -91,27 +91,15 @@ impl<W: Write> ArchiveWriter<W> {
             EntrySums { method, crc32: 0, compressed_size: 0, size: 0, sha256: None, is_streamed: true };
         self.write_local_header(entry, &sums)?;
         let offset_of_data = self.sink.count;
-        let most_under_way = 2 * self.pool.width() + 1;
-        let mut under_way: VecDeque<Promise> = VecDeque::new();
-        let mut crc = Crc::new();
+        let mut under_way = UnderWay::default();
         loop {
             let chunk = source.next_chunk()?;
             let is_last = chunk.is_empty();
             if !is_last {
-                under_way.push_back(self.pool.start(Task::Chunk {
-                    content: chunk,
-                    method,
-                    level: compression.level(),
-                }));
+                under_way.start(&mut self.pool, chunk, compression);
             }
-            while under_way.len() >= most_under_way || is_last && !under_way.is_empty() {
-                let Some(promise) = under_way.pop_front() else {
-                    break;
-                };
-                let compressed = promise.wait().ok_or(ArchiveError::Unfinished)?;
-                crc.combine(&compressed.crc);
-                self.sink.write(&compressed.bytes)?;
-            }
+            let most = if is_last { 0 } else { 2 * self.pool.width() };
+            under_way.take(most, |bytes| self.sink.write(bytes))?;
             if is_last {
                 break;
             }
@@ -119,7 +107,7 @@ impl<W: Write> ArchiveWriter<W> {
         if method == Method::Deflate {
             self.sink.write(STREAM_END)?;
         }
-        sums.crc32 = crc.finalize();
+        sums.crc32 = under_way.crc.finalize();
         sums.compressed_size = self.sink.count - offset_of_data;
         let (size, sha256) = source.finish_part();
         (sums.size, sums.sha256) = (size, Some(sha256));
@@ -216,54 +204,81 @@ impl<W: Write> ArchiveWriter<W> {
     }
 }
 
+/// Chunks that are being compressed, in their order, and the CRC of those before them.
+#[derive(Default)]
+struct UnderWay {
+    chunks: VecDeque<Promise>,
+    crc: Crc,
+}
+
+impl UnderWay {
+    fn start(&mut self, pool: &mut Pool, content: Vec<u8>, compression: Compression) {
+        let task = Task::Chunk { content, method: compression.method(), level: compression.level() };
+        self.chunks.push_back(pool.start(task));
+    }
+
+    /// Hands over what is compressed, until at most so many chunks are awaited.
+    fn take(
+        &mut self,
+        most: usize,
+        mut write: impl FnMut(&[u8]) -> Result<(), ArchiveError>,
+    ) -> Result<(), ArchiveError> {
+        while self.chunks.len() > most {
+            let compressed =
+                self.chunks.pop_front().and_then(Promise::wait).ok_or(ArchiveError::Unfinished)?;
+            self.crc.combine(&compressed.crc);
+            write(&compressed.bytes)?;
+        }
+        Ok(())
+    }
+}
+
 /// A content that is compressed chunk by chunk while it is written, and kept compressed.
 pub(super) struct Chunks<'a> {
     pool: &'a mut Pool,
-    level: u8,
+    compression: Compression,
     chunk: Vec<u8>,
-    under_way: VecDeque<Promise>,
+    under_way: UnderWay,
     bytes: Vec<u8>,
-    crc: Crc,
     size: u64,
 }
 
 impl<'a> Chunks<'a> {
+    /// Deflates, at `level`.
     pub(super) fn new(pool: &'a mut Pool, level: u8) -> Self {
-        let (under_way, bytes) = (VecDeque::new(), Vec::new());
-        Self { pool, level, chunk: Vec::new(), under_way, bytes, crc: Crc::new(), size: 0 }
+        let compression = Compression::Deflate { level };
+        let (chunk, bytes) = (Vec::new(), Vec::new());
+        Self { pool, compression, chunk, under_way: UnderWay::default(), bytes, size: 0 }
     }
 
-    /// The deflate stream, and what its header needs to know, without a hash. `None` when a compressing thread died.
-    pub(super) fn finish(mut self) -> Option<(Vec<u8>, EntrySums)> {
+    /// The deflate stream, and what its header needs to know, without a hash.
+    pub(super) fn finish(mut self) -> Result<(Vec<u8>, EntrySums), ArchiveError> {
         self.start();
         self.take(0)?;
         self.bytes.extend_from_slice(STREAM_END);
         let sums = EntrySums {
-            method: Method::Deflate,
-            crc32: self.crc.finalize(),
+            method: self.compression.method(),
+            crc32: self.under_way.crc.finalize(),
             compressed_size: self.bytes.len() as u64,
             size: self.size,
             sha256: None,
             is_streamed: false,
         };
-        Some((self.bytes, sums))
+        Ok((self.bytes, sums))
     }
 
     fn start(&mut self) {
         let content = std::mem::take(&mut self.chunk);
         self.size += content.len() as u64;
-        let task = Task::Chunk { content, method: Method::Deflate, level: self.level };
-        self.under_way.push_back(self.pool.start(task));
+        self.under_way.start(self.pool, content, self.compression);
     }
 
-    /// Takes answers until at most so many are awaited.
-    fn take(&mut self, most: usize) -> Option<()> {
-        while self.under_way.len() > most {
-            let compressed = self.under_way.pop_front()?.wait()?;
-            self.crc.combine(&compressed.crc);
-            self.bytes.extend_from_slice(&compressed.bytes);
-        }
-        Some(())
+    fn take(&mut self, most: usize) -> Result<(), ArchiveError> {
+        let Self { under_way, bytes, .. } = self;
+        under_way.take(most, |compressed| {
+            bytes.extend_from_slice(compressed);
+            Ok(())
+        })
     }
 }
 
@@ -271,7 +286,7 @@ impl Write for Chunks<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.chunk.len() as u64 >= CHUNK_BYTES {
             self.start();
-            self.take(2 * self.pool.width()).ok_or_else(|| io::Error::other("a compressing thread died"))?;
+            self.take(2 * self.pool.width())?;
         }
         self.chunk.extend_from_slice(bytes);
         Ok(bytes.len())

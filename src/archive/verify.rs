@@ -37,6 +37,8 @@ pub struct Verified {
     pub size_bytes: u64,
     /// Bytes of all contents together.
     pub content_bytes: u64,
+    /// Hash of the whole file, as [`Finished::sha256`](super::Finished::sha256) has it.
+    pub sha256: Digest,
     /// Valid for format 1; missing for archives of other managers.
     pub signature: SignatureState,
 }
@@ -65,7 +67,7 @@ impl Archive {
                 return Err(ArchiveError::damaged("it changed since it was opened"));
             }
         }
-        let content_bytes = self.verify_contents(threads, progress)?;
+        let (content_bytes, sha256) = self.verify_contents(threads, progress)?;
         if *self.signature() == SignatureState::Invalid {
             return Err(ArchiveError::BadSignature);
         }
@@ -76,18 +78,19 @@ impl Archive {
             entries: self.entries().len() as u64,
             size_bytes: self.length,
             content_bytes,
+            sha256,
             signature: self.signature().clone(),
         })
     }
 
-    /// The bytes of all contents.
+    /// The bytes of all contents, and the hash of the file.
     fn verify_contents(
         &self,
         threads: usize,
         progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
-    ) -> Result<u64, ArchiveError> {
-        let covered = self.manifest().map_or(0, |manifest| manifest.bytes);
-        let mut bytes_hash = SpanHash::new(&self.file, covered);
+    ) -> Result<(u64, Digest), ArchiveError> {
+        let covered = self.manifest().map_or(self.length, |manifest| manifest.bytes);
+        let mut bytes_hash = SpanHash::new(&self.file);
         let turns = Turns { next: AtomicUsize::new(0), bad: AtomicUsize::new(usize::MAX) };
         // No more than these wait, so that threads wait for the caller, too.
         let (sender, steps) = mpsc::sync_channel(1);
@@ -109,7 +112,7 @@ impl Archive {
                         done += compressed;
                         content_bytes += produced;
                         // What was just read needs not come from the disk again.
-                        bytes_hash.read_to(position)?;
+                        bytes_hash.read_to(position.min(covered))?;
                     }
                     Step::Failed(number, error) => {
                         if failure.as_ref().is_none_or(|(first, _)| number < *first) {
@@ -125,14 +128,13 @@ impl Archive {
                 return Err(error);
             }
             bytes_hash.read_to(covered)?;
-            match self.manifest() {
-                Some(manifest) if bytes_hash.digest() != manifest.bytes_sha256 => {
-                    Err(ArchiveError::ManifestMismatch {
-                        reason: "the bytes of the archive have another SHA-256".into(),
-                    })
-                }
-                _ => Ok(content_bytes),
+            if self.manifest().is_some_and(|manifest| bytes_hash.digest() != manifest.bytes_sha256) {
+                return Err(ArchiveError::ManifestMismatch {
+                    reason: "the bytes of the archive have another SHA-256".into(),
+                });
             }
+            bytes_hash.read_to(self.length)?;
+            Ok((content_bytes, bytes_hash.digest()))
         })
     }
 
@@ -232,19 +234,17 @@ impl Tally {
 struct SpanHash<'a> {
     file: &'a File,
     position: u64,
-    end: u64,
     hash: Sha256,
     buffer: Vec<u8>,
 }
 
 impl<'a> SpanHash<'a> {
-    fn new(file: &'a File, end: u64) -> Self {
-        Self { file, position: 0, end, hash: Sha256::new(), buffer: vec![0; BUFFER_BYTES] }
+    fn new(file: &'a File) -> Self {
+        Self { file, position: 0, hash: Sha256::new(), buffer: vec![0; BUFFER_BYTES] }
     }
 
-    /// Goes on to `position`, or to the end where that is before.
-    fn read_to(&mut self, position: u64) -> Result<(), ArchiveError> {
-        let to = position.min(self.end);
+    /// Goes on to `to`, where it is not there already.
+    fn read_to(&mut self, to: u64) -> Result<(), ArchiveError> {
         let mut span = FileSlice::new(self.file, self.position, to.saturating_sub(self.position));
         loop {
             match span.read(&mut self.buffer).map_err(ArchiveError::Read)? {
@@ -256,16 +256,8 @@ impl<'a> SpanHash<'a> {
         Ok(())
     }
 
-    fn digest(self) -> Digest {
-        self.hash.into()
-    }
-}
-
-impl Archive {
-    /// The hash of the whole file, read anew, as [`Finished::sha256`](super::Finished::sha256) has it.
-    pub fn sha256(&self) -> Result<Digest, ArchiveError> {
-        let mut hash = SpanHash::new(&self.file, self.length);
-        hash.read_to(self.length)?;
-        Ok(hash.digest())
+    /// The hash of what was read until here.
+    fn digest(&self) -> Digest {
+        self.hash.clone().into()
     }
 }

@@ -332,7 +332,7 @@ impl<W: Write> ArchiveWriter<W> {
         let mut document = Chunks::new(&mut self.pool, self.options.compression.deflate_level());
         // Strings, numbers and hashes always make JSON, so it can only be a thread that died.
         write_document(manifest, &self.entries, &mut document).map_err(|_| ArchiveError::Unfinished)?;
-        let (stored, sums) = document.finish().ok_or(ArchiveError::Unfinished)?;
+        let (stored, sums) = document.finish()?;
         self.entries.claim(MANIFEST)?;
         self.write_local_header(MANIFEST, &sums)?;
         self.sink.write(&stored)?;

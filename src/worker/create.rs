@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::archive::{
     Archive, ArchiveOptions, ArchiveWriter, KeyError, LifeboatMetadata, ManifestSeal, Metadata, Recipient,
-    WriterOptions,
+    Verified, WriterOptions,
 };
 use crate::executions::table::Progress;
 use crate::executions::{Job, JobError, JobResult};
@@ -178,8 +178,7 @@ impl SnapshotWorker {
             .try_clone()
             .map_err(|error| JobError::internal("failed to read the archive back", &error))?;
         let archive = Archive::open(copy, self.settings.limits.clone())?;
-        self.verify_archive(job, &archive)?;
-        if archive.sha256()? != *expected {
+        if self.verify_archive(job, &archive)?.sha256 != *expected {
             return Err(JobError::Failed(
                 "the archive on disk is not what was written: check the disk".to_owned(),
             ));
@@ -187,13 +186,12 @@ impl SnapshotWorker {
         Ok(())
     }
 
-    pub(super) fn verify_archive(&self, job: &Job, archive: &Archive) -> Result<(), JobError> {
-        archive.verify(self.settings.archive_threads, &mut |done, total| {
+    pub(super) fn verify_archive(&self, job: &Job, archive: &Archive) -> Result<Verified, JobError> {
+        Ok(archive.verify(self.settings.archive_threads, &mut |done, total| {
             let progress = job.current_progress();
             job.progress(Progress { phase: "verifying", done_bytes: done, total_bytes: total, ..progress });
             if job.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        Ok(())
+        })?)
     }
 
     pub(super) fn snapshot_of(&self, execution: &Execution) -> Result<Snapshot, JobError> {

@@ -86,6 +86,7 @@ proptest! {
             verified.signature,
             SignatureState::Valid { signer: signing_key().public_key() }
         );
+        prop_assert_eq!(verify(&archive).unwrap().sha256, finished.sha256);
         prop_assert_eq!(archive.manifest(), Some(&finished.manifest));
     }
 }
