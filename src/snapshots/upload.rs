@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use crate::archive::{Archive, ArchiveError, Format};
+use crate::causes::is_storage_full;
 use crate::failpoints;
 use crate::fetch::{Fetch, FetchError};
 use crate::model::{Caller, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus, Timestamp};
@@ -241,7 +242,7 @@ fn refused(error: ArchiveError) -> SnapshotError {
 }
 
 fn no_space(error: std::io::Error) -> SnapshotError {
-    if error.kind() == std::io::ErrorKind::StorageFull {
+    if is_storage_full(&error) {
         SnapshotError::NoSpace("there is no space left for the archive: nothing was kept".to_owned())
     } else {
         error.into()

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::entry::{Entry, Step};
 use super::queue::{Gone, Queue, Spool};
 use super::wal::Wal;
+use crate::causes::is_storage_full;
 use crate::executions::Job;
 use crate::failpoints;
 use crate::manager::Vault;
@@ -130,7 +131,7 @@ impl Outlet<'_> {
 }
 
 fn spooling(error: std::io::Error) -> SourceError {
-    if error.kind() == std::io::ErrorKind::StorageFull {
+    if is_storage_full(&error) {
         return SourceError::Refused(
             "there is not enough space in `tmp` for what waits to be written: the state was read while others wrote, and can't be held in the databases' logs any longer; nothing was kept"
                 .to_owned(),
