@@ -78,7 +78,7 @@ async fn initiate(
         reevaluate_active_statuses: body.boolean("reevaluate_active_statuses", false)?,
         all_tenants: body.boolean("all_tenants", false)?,
     };
-    let update = service.manager.update_plugins(caller, &id, request).await?;
+    let update = service.manager.update_plugins(caller, &id, request, PLUGINS_UPDATE_CREATE).await?;
     service.wake();
     Ok(HttpResponse::Ok().json(update))
 }

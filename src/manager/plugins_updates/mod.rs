@@ -14,7 +14,9 @@ use crate::causes::chain;
 use crate::database::{Collection, Column, ListQuery, Page};
 use crate::executions::events;
 use crate::executions::table::{self, StatusChange};
-use crate::model::{BlobId, Caller, Execution, ExecutionStatus, TenantName, Timestamp, UserName, Workflow};
+use crate::model::{
+    BlobId, Caller, Execution, ExecutionStatus, Permission, TenantName, Timestamp, UserName, Workflow,
+};
 
 use super::blueprint::{ArchiveLimits, Blueprint, parse_with, read_blueprint_archive};
 use super::blueprints::BLUEPRINT;
@@ -129,7 +131,6 @@ struct Subject {
     unresolved_imports: Vec<String>,
     main_file: String,
     blob: BlobId,
-    visibility: String,
 }
 
 impl Manager {
@@ -158,6 +159,7 @@ impl Manager {
     /// them; the engine has to be woken afterwards. Where no plugin changes, both have ended at once.
     ///
     /// # Errors
+    /// [`ManagerError::Forbidden`] where the caller lacks `permission` in a tenant whose deployments would be updated;
     /// [`ManagerError::NotFound`] for the blueprint; [`ManagerError::InvalidBlueprint`] where it can't be read with those
     /// plugins; [`ManagerError::Conflict`] while another such update of the blueprint has not ended.
     pub async fn update_plugins(
@@ -165,6 +167,7 @@ impl Manager {
         caller: &Caller,
         blueprint: &str,
         request: PluginsUpdateRequest,
+        permission: Permission,
     ) -> Result<Map<String, Value>, ManagerError> {
         let (subject, plugins) = {
             let (manager, caller, id) = (self.clone(), caller.clone(), blueprint.to_owned());
@@ -196,7 +199,7 @@ impl Manager {
                     "the blueprint `{blueprint}` was replaced meanwhile: try again"
                 )));
             }
-            let id = record(tx, &caller, &blueprint, &subject, &read, &request)?;
+            let id = record(tx, (&caller, permission), (&blueprint, &subject), &read, &request)?;
             find(tx, &UPDATE, &caller, &id, None)
         })
         .await
@@ -240,25 +243,7 @@ impl Manager {
                 let tenant = caller.tenant.to_string();
                 return Err(ManagerError::Exists { noun: PLUGINS_UPDATES.noun, id, tenant });
             }
-            tx.execute(
-                "INSERT INTO plugins_updates (tenant_name, id, blueprint_id, temp_blueprint_id, visibility, created_at,
-                 created_by, execution_id, state, forced, all_tenants, deployments_to_update, deployments_per_tenant)
-                 SELECT tenant_name, ?2, id, ?3, visibility, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM blueprints
-                 WHERE number = ?1",
-                params![
-                    number,
-                    id,
-                    new.temp_blueprint_id,
-                    new.created_at.unwrap_or_else(Timestamp::now).to_string(),
-                    new.created_by.as_ref().unwrap_or(&caller.user).as_str(),
-                    new.execution_id,
-                    new.state,
-                    new.forced,
-                    new.all_tenants,
-                    new.deployments.map(|list| Value::Array(list).to_string()),
-                    new.deployments_per_tenant.map(|map| Value::Object(map).to_string()),
-                ],
-            )?;
+            insert(tx, &caller, number, &id, new)?;
             find(tx, &UPDATE, &caller, &id, None)
         })
         .await
@@ -305,19 +290,18 @@ pub(super) fn check_none_active(
 fn subject(connection: &Connection, caller: &Caller, id: &str) -> Result<Subject, ManagerError> {
     let number = locate(connection, &BLUEPRINT, caller, id)?;
     let plan = super::blueprints::plan_of(connection, caller.tenant.as_str(), id)?;
-    let (imports, main_file, blob, visibility): (String, String, Option<String>, String) = connection
-        .query_row(
-            "SELECT unresolved_imports, main_file_name, archive_blob, visibility FROM blueprints WHERE number = ?",
-            [number],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-        )?;
+    let (imports, main_file, blob): (String, String, Option<String>) = connection.query_row(
+        "SELECT unresolved_imports, main_file_name, archive_blob FROM blueprints WHERE number = ?",
+        [number],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
     let blob = blob.as_deref().and_then(BlobId::parse).ok_or_else(|| {
         ManagerError::InvalidBlueprint(format!(
             "Blueprint `{id}` has no archive, so it can't be read anew: upload it again"
         ))
     })?;
     let unresolved_imports = serde_json::from_str(&imports).unwrap_or_default();
-    Ok(Subject { number, plan, unresolved_imports, main_file, blob, visibility })
+    Ok(Subject { number, plan, unresolved_imports, main_file, blob })
 }
 
 /// Reads the blueprint as an upload does, with the plugins that serve.
@@ -339,9 +323,8 @@ fn read_anew(manager: &Manager, subject: &Subject, plugins: &Plugins) -> Result<
 
 fn record(
     tx: &Transaction<'_>,
-    caller: &Caller,
-    blueprint: &str,
-    subject: &Subject,
+    (caller, permission): (&Caller, Permission),
+    (blueprint, subject): (&str, &Subject),
     read: &Blueprint,
     request: &PluginsUpdateRequest,
 ) -> Result<String, ManagerError> {
@@ -353,7 +336,7 @@ fn record(
     if changes {
         let covered = run::following(tx, caller.tenant.as_str(), blueprint, request.all_tenants)?;
         if request.all_tenants {
-            check_may_update(caller, &covered)?;
+            check_may_update(caller, permission, &covered)?;
             let mut by_tenant = Map::new();
             for (tenant, deployment) in &covered {
                 let list = by_tenant.entry(tenant.clone()).or_insert_with(|| json!([]));
@@ -372,26 +355,19 @@ fn record(
     });
     let execution =
         Execution::new(caller, Workflow::UpdatePlugin, parameters.as_object().cloned().unwrap_or_default());
-    tx.execute(
-        "INSERT INTO plugins_updates (tenant_name, id, blueprint_id, temp_blueprint_id, visibility, created_at, created_by,
-         execution_id, state, forced, all_tenants, deployments_to_update, deployments_per_tenant)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        params![
-            caller.tenant.as_str(),
-            id,
-            blueprint,
-            temporary,
-            subject.visibility,
-            execution.created_at.to_string(),
-            caller.user.as_str(),
-            execution.id.to_string(),
-            if changes { "executing_workflow" } else { "no_changes_required" },
-            request.force,
-            request.all_tenants,
-            deployments.map(|ids| json!(ids).to_string()),
-            per_tenant.map(|map| Value::Object(map).to_string()),
-        ],
-    )?;
+    let new = NewPluginsUpdate {
+        id: None,
+        state: if changes { "executing_workflow" } else { "no_changes_required" }.to_owned(),
+        execution_id: Some(execution.id.to_string()),
+        temp_blueprint_id: temporary,
+        deployments: deployments.map(|ids| ids.into_iter().map(Value::from).collect()),
+        deployments_per_tenant: per_tenant,
+        forced: request.force,
+        all_tenants: request.all_tenants,
+        created_by: None,
+        created_at: Some(execution.created_at),
+    };
+    insert(tx, caller, subject.number, &id, new)?;
     table::insert(tx, &execution)?;
     if !changes {
         // There is nothing to run: the execution is there because clients follow it.
@@ -403,15 +379,47 @@ fn record(
     Ok(id)
 }
 
+/// Writes the record of an update of the blueprint in this row.
+fn insert(
+    tx: &Transaction<'_>,
+    caller: &Caller,
+    blueprint: i64,
+    id: &str,
+    new: NewPluginsUpdate,
+) -> Result<(), ManagerError> {
+    tx.execute(
+        "INSERT INTO plugins_updates (tenant_name, id, blueprint_id, temp_blueprint_id, visibility, created_at,
+         created_by, execution_id, state, forced, all_tenants, deployments_to_update, deployments_per_tenant)
+         SELECT tenant_name, ?2, id, ?3, visibility, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM blueprints
+         WHERE number = ?1",
+        params![
+            blueprint,
+            id,
+            new.temp_blueprint_id,
+            new.created_at.unwrap_or_else(Timestamp::now).to_string(),
+            new.created_by.as_ref().unwrap_or(&caller.user).as_str(),
+            new.execution_id,
+            new.state,
+            new.forced,
+            new.all_tenants,
+            new.deployments.map(|list| Value::Array(list).to_string()),
+            new.deployments_per_tenant.map(|map| Value::Object(map).to_string()),
+        ],
+    )?;
+    Ok(())
+}
+
 /// Refuses a caller who may not update deployments in one of the tenants.
-fn check_may_update(caller: &Caller, covered: &[(String, String)]) -> Result<(), ManagerError> {
-    let permission =
-        crate::model::Permission::tenant("plugins_update_create", crate::model::TenantRole::Operations);
+fn check_may_update(
+    caller: &Caller,
+    permission: Permission,
+    covered: &[(String, String)],
+) -> Result<(), ManagerError> {
     for (tenant, _) in covered {
         if !caller.may_in(permission, &TenantName::trusted(tenant)) {
             return Err(ManagerError::Forbidden(format!(
-                "User `{}` is not permitted to perform the action plugins_update_create in the tenant `{tenant}`",
-                caller.user
+                "User `{}` is not permitted to perform the action {} in the tenant `{tenant}`",
+                caller.user, permission.name
             )));
         }
     }

@@ -80,7 +80,9 @@ impl Fixture {
     }
 
     fn update(&self, request: PluginsUpdateRequest) -> Result<Map<String, Value>, ManagerError> {
-        self.run(self.manager.update_plugins(&ann(), "lamps", request))
+        let permission =
+            crate::model::Permission::tenant("plugins_update_create", crate::model::TenantRole::Operations);
+        self.run(self.manager.update_plugins(&ann(), "lamps", request, permission))
     }
 
     fn update_is(&self, update: &Map<String, Value>) -> Map<String, Value> {
