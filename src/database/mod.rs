@@ -10,7 +10,8 @@ mod tasks;
 mod values;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -67,12 +68,25 @@ struct Inner {
     writer: Arc<Tasks>,
     readers: Arc<Tasks>,
     reserve: Option<Reserve>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Inner {
+    fn spawn(&self, role: &str, connection: Connection, tasks: &Arc<Tasks>) -> Result<(), DatabaseError> {
+        let thread = spawn(role, &self.path, connection, Arc::clone(tasks))?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.writer.close();
+        self.readers.close();
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.writer.close();
-        self.readers.close();
+        self.close();
     }
 }
 
@@ -111,12 +125,30 @@ impl Database {
             .run(&mut connection)
             .map_err(|source| DatabaseError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
         // Dropped on an error, it ends the threads that run already.
-        let inner = Inner { path: path.to_owned(), writer: Arc::default(), readers: Arc::default(), reserve };
-        spawn("writer", path, connection, Arc::clone(&inner.writer))?;
+        let inner = Inner {
+            path: path.to_owned(),
+            writer: Arc::default(),
+            readers: Arc::default(),
+            reserve,
+            threads: Mutex::default(),
+        };
+        inner.spawn("writer", connection, &inner.writer)?;
         for _ in 0..READERS {
-            spawn("reader", path, open_reader(path)?, Arc::clone(&inner.readers))?;
+            inner.spawn("reader", open_reader(path)?, &inner.readers)?;
         }
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Does what waits, and closes the file for all clones: what its log holds is written back, and the log is gone
+    /// where nobody else has the file open. Dropping the last clone does the same some time later. Never to be called
+    /// on a thread of the runtime.
+    pub fn close_blocking(self) {
+        self.inner.close();
+        let threads = std::mem::take(&mut *self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // Tasks that panic are caught, so it ends well.
+            let _ = thread.join();
+        }
     }
 
     /// The file.
@@ -400,7 +432,7 @@ fn spawn(
     path: &Path,
     mut connection: Connection,
     tasks: Arc<Tasks>,
-) -> Result<(), DatabaseError> {
+) -> Result<JoinHandle<()>, DatabaseError> {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     std::thread::Builder::new()
         .name(format!("{stem}-{role}"))
@@ -414,8 +446,7 @@ fn spawn(
                 }
             }
         })
-        .map_err(DatabaseError::Thread)?;
-    Ok(())
+        .map_err(DatabaseError::Thread)
 }
 
 #[cfg(test)]
@@ -488,6 +519,21 @@ mod tests {
         assert_eq!(log_bytes(), 0);
         insert(&database);
         assert_eq!(database.read_blocking(count).unwrap(), 3);
+    }
+
+    #[test]
+    fn once_it_is_closed_all_is_in_the_file_and_clones_are_told() {
+        let (_folder, database) = open();
+        let (path, log_path, clone) = (database.path().to_owned(), database.log_path(), database.clone());
+        let written = database.submit_write(|tx| {
+            Ok::<_, DatabaseError>(tx.execute("INSERT INTO t VALUES (1)", [])?)
+        });
+        assert!(log_path.exists());
+        database.close_blocking();
+        assert_eq!(written.blocking_recv().unwrap().unwrap(), 1);
+        assert!(!log_path.exists());
+        assert!(matches!(clone.read_blocking(count), Err(DatabaseError::Closed)));
+        assert_eq!(count(&Connection::open(path).unwrap()).unwrap(), 1);
     }
 
     #[test]

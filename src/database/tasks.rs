@@ -23,10 +23,14 @@ struct State {
 }
 
 impl Tasks {
-    /// Adds a task at the end.
+    /// Adds a task at the end. After [`Tasks::close`] it is dropped, and its answer with it.
     pub fn add(&self, task: Task) {
-        self.lock().waiting.push_back(task);
-        self.is_ready.notify_one();
+        let mut state = self.lock();
+        if !state.is_closed {
+            state.waiting.push_back(task);
+            drop(state);
+            self.is_ready.notify_one();
+        }
     }
 
     /// The first task, once there is one; none when the queue is closed and empty.

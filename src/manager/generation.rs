@@ -45,6 +45,15 @@ pub struct Generation {
     pub metrics: MetricsStore,
 }
 
+impl Generation {
+    /// Closes its files, also for clones; what their logs hold is written back. Never to be called on a thread of the
+    /// runtime.
+    pub fn close_blocking(self) {
+        self.database.close_blocking();
+        self.metrics.close_blocking();
+    }
+}
+
 /// The folder that holds the generations.
 #[derive(Clone, Debug)]
 pub struct Generations {

@@ -248,12 +248,15 @@ fn named_blobs(records: &Records, manager: &Manager) -> Result<HashSet<BlobId>, 
     let pictures = records.database().read_blocking(Records::chart_pictures)?;
     let mut named: HashSet<BlobId> = pictures.into_iter().collect();
     for number in manager.generations().all().map_err(ManagerError::from)? {
-        let generation = if number == manager.current().number {
-            (*manager.current()).clone()
-        } else {
-            manager.generations().load(number).map_err(ManagerError::from)?
-        };
-        named.extend(generation.database.read_blocking(crate::manager::named_blobs)?);
+        let live = manager.current();
+        if number == live.number {
+            named.extend(live.database.read_blocking(crate::manager::named_blobs)?);
+            continue;
+        }
+        let kept = manager.generations().load(number).map_err(ManagerError::from)?;
+        let of_kept = kept.database.read_blocking(crate::manager::named_blobs);
+        kept.close_blocking();
+        named.extend(of_kept?);
     }
     Ok(named)
 }

@@ -120,6 +120,11 @@ impl MetricsStore {
         &self.database
     }
 
+    /// Closes the file, as [`Database::close_blocking`] does.
+    pub fn close_blocking(self) {
+        self.database.close_blocking();
+    }
+
     /// The length of the file, in bytes; what waits in its log is not counted.
     pub fn size_bytes(&self) -> u64 {
         self.database.size_bytes()

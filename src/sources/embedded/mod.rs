@@ -148,13 +148,15 @@ impl Embedded {
             false => self.manager.generations().create_beside(&live),
         };
         let generation = generation.map_err(state)?;
-        match stage::fill(&self.manager, &generation, job, entries, stage::Parts::ALL)
-            .and_then(|filled| go_on(&live, &generation).map(|()| filled))
-        {
+        let number = generation.number;
+        let filled = stage::fill(&self.manager, &generation, job, entries, stage::Parts::ALL)
+            .and_then(|filled| go_on(&live, &generation).map(|()| filled));
+        generation.close_blocking();
+        match filled {
             Ok(filled) => Ok(StagedGeneration {
                 manager: self.manager.clone(),
                 before,
-                after: generation.number,
+                after: number,
                 counts: filled.counts,
                 notes: filled.notes,
                 flow_notes: filled.flow_notes,
@@ -162,8 +164,6 @@ impl Embedded {
                 _pins: filled.pins,
             }),
             Err(error) => {
-                let number = generation.number;
-                drop(generation);
                 if let Err(error) = self.manager.generations().remove(number) {
                     tracing::warn!(error = %error, "a half staged generation could not be removed; the next start does it");
                 }
@@ -230,8 +230,9 @@ impl StagedGeneration {
     /// The database's own.
     pub fn tenants(&self) -> Result<Vec<String>, SourceError> {
         let generation = self.manager.generations().load(self.after).map_err(state)?;
-        let names = generation.database.read_blocking(tenant_names).map_err(state)?;
-        Ok(names.iter().map(ToString::to_string).collect())
+        let names = generation.database.read_blocking(tenant_names).map_err(state);
+        generation.close_blocking();
+        Ok(names?.iter().map(ToString::to_string).collect())
     }
 
     /// Removes the restored generation: the restore does not happen.
@@ -250,7 +251,9 @@ impl StagedGeneration {
 /// The databases' own.
 pub fn keep_going(manager: &Manager, kept: u64) -> Result<(), SourceError> {
     let kept = manager.generations().load(kept).map_err(state)?;
-    go_on(&manager.current(), &kept)
+    let gone_on = go_on(&manager.current(), &kept);
+    kept.close_blocking();
+    gone_on
 }
 
 fn go_on(live: &Generation, other: &Generation) -> Result<(), SourceError> {

@@ -65,7 +65,7 @@ impl Drop for Scratch<'_> {
     fn drop(&mut self) {
         if let Some(generation) = self.generation.take() {
             let number = generation.number;
-            drop(generation);
+            generation.close_blocking();
             self.embedded.remove(number);
         }
     }
@@ -100,6 +100,7 @@ impl Embedded {
                 staged.database.read_blocking(crate::manager::Inventory::read).map_err(state)?.counts;
             // While it is open: what it keeps beside its file is a part of it.
             self.manager.generations().sync(number).map_err(state)?;
+            staged.close_blocking();
             failpoints::hit("restore:selected", job)?;
             Ok((selected, notes, flow_notes, pins, counts, has_metrics))
         });
