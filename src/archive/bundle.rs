@@ -91,56 +91,6 @@ impl<W: Write> BundleWriter<W> {
 /// What takes the files of a bundle one after the other: path and content.
 pub type TakeFile<'a> = dyn FnMut(&str, Zeroizing<Vec<u8>>) -> ControlFlow<()> + 'a;
 
-/// The files of an opened bundle, in the order in which they were sealed.
-pub struct Bundle {
-    pub files: Vec<(InnerFile, Zeroizing<Vec<u8>>)>,
-}
-
-impl Bundle {
-    /// The content of a file.
-    pub fn get(&self, path: &str) -> Option<&[u8]> {
-        self.files.iter().find(|(file, _)| file.path == path).map(|(_, content)| content.as_slice())
-    }
-}
-
-/// Seals `files` into memory; the content of `credentials/<name>.age`.
-pub fn seal_bundle<'a>(
-    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-    recipients: &[Recipient],
-) -> Result<Vec<u8>, ArchiveError> {
-    let mut bundle = BundleWriter::new(Vec::new(), recipients)?;
-    for (path, content) in files {
-        bundle.add(path, content)?;
-    }
-    bundle.finish()
-}
-
-/// Opens a bundle whose files have at most `max_bytes` together, and checks each against the
-/// manifest inside.
-pub fn open_bundle<R: Read>(
-    cipher: R,
-    identities: &[Identity],
-    max_bytes: u64,
-) -> Result<Bundle, ArchiveError> {
-    let mut files = Vec::new();
-    let mut left = max_bytes;
-    let mut is_too_long = false;
-    let read = read_bundle(cipher, identities, max_bytes, &mut |path, content| {
-        let size = content.len() as u64;
-        is_too_long = size > left;
-        if is_too_long {
-            return ControlFlow::Break(());
-        }
-        left -= size;
-        files.push((InnerFile { path: path.to_owned(), size, sha256: Digest::of(&content) }, content));
-        ControlFlow::Continue(())
-    });
-    if is_too_long {
-        return Err(ArchiveError::limit("the files together", "bytes in a sealed bundle", max_bytes));
-    }
-    read.map(|()| Bundle { files })
-}
-
 /// Opens a bundle and gives its files one after the other, each of at most `max_file_bytes`; breaking
 /// ends with [`ArchiveError::Cancelled`].
 ///
@@ -222,6 +172,34 @@ fn damaged(reason: &str) -> ArchiveError {
     ArchiveError::DamagedSeal { reason: reason.to_owned() }
 }
 
+/// Seals `files` into memory; the content of `credentials/<name>.age`.
+#[cfg(test)]
+pub(super) fn seal_bundle<'a>(
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    recipients: &[Recipient],
+) -> Result<Vec<u8>, ArchiveError> {
+    let mut bundle = BundleWriter::new(Vec::new(), recipients)?;
+    for (path, content) in files {
+        bundle.add(path, content)?;
+    }
+    bundle.finish()
+}
+
+/// The files of a bundle, in the order in which they were sealed.
+#[cfg(test)]
+pub(super) fn open_bundle<R: Read>(
+    cipher: R,
+    identities: &[Identity],
+    max_file_bytes: u64,
+) -> Result<Vec<(String, Vec<u8>)>, ArchiveError> {
+    let mut files = Vec::new();
+    read_bundle(cipher, identities, max_file_bytes, &mut |path, content| {
+        files.push((path.to_owned(), content.to_vec()));
+        ControlFlow::Continue(())
+    })?;
+    Ok(files)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,12 +212,10 @@ mod tests {
         let long = format!("keys/{}/id", "long-".repeat(40));
         let files = [("secrets", &b"{}"[..]), (&long, &b""[..]), ("b", &[0xff; 3000])];
         let sealed = seal_bundle(files, &[key[0].recipient()]).unwrap();
-        let bundle = open_bundle(&sealed[..], &key, LIMIT).unwrap();
-        let names: Vec<&str> = bundle.files.iter().map(|(file, _)| file.path.as_str()).collect();
-        assert_eq!(names, ["secrets", &long, "b"]);
-        assert_eq!(bundle.get("b"), Some(&[0xff; 3000][..]));
-        assert_eq!(bundle.get("c"), None);
-        let error = open_bundle(&sealed[..], &key, 3001).err().unwrap();
+        let opened = open_bundle(&sealed[..], &key, 3000).unwrap();
+        let expected = files.map(|(path, content)| (path.to_owned(), content.to_vec()));
+        assert_eq!(opened, expected);
+        let error = open_bundle(&sealed[..], &key, 2999).err().unwrap();
         assert!(matches!(error, ArchiveError::Limit { .. }), "{error}");
         let error = open_bundle(&sealed[..], &[Identity::generate()], LIMIT).err().unwrap();
         assert!(matches!(error, ArchiveError::NoKey { tried: 1 }), "{error}");
@@ -249,7 +225,7 @@ mod tests {
     fn an_empty_bundle_is_a_bundle() {
         let key = [Identity::generate()];
         let sealed = seal_bundle([], &[key[0].recipient()]).unwrap();
-        assert!(open_bundle(&sealed[..], &key, LIMIT).unwrap().files.is_empty());
+        assert!(open_bundle(&sealed[..], &key, LIMIT).unwrap().is_empty());
     }
 
     #[test]

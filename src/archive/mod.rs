@@ -39,7 +39,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::{Bundle, BundleWriter, InnerFile, TakeFile, open_bundle, read_bundle, seal_bundle};
+pub use bundle::{BundleWriter, InnerFile, TakeFile, read_bundle};
 pub use digest::Digest;
 pub use entry::EntryReader;
 pub use error::ArchiveError;

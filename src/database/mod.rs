@@ -525,9 +525,8 @@ mod tests {
     fn once_it_is_closed_all_is_in_the_file_and_clones_are_told() {
         let (_folder, database) = open();
         let (path, log_path, clone) = (database.path().to_owned(), database.log_path(), database.clone());
-        let written = database.submit_write(|tx| {
-            Ok::<_, DatabaseError>(tx.execute("INSERT INTO t VALUES (1)", [])?)
-        });
+        let written =
+            database.submit_write(|tx| Ok::<_, DatabaseError>(tx.execute("INSERT INTO t VALUES (1)", [])?));
         assert!(log_path.exists());
         database.close_blocking();
         assert_eq!(written.blocking_recv().unwrap().unwrap(), 1);

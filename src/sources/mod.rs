@@ -112,10 +112,7 @@ pub trait EntrySink {
     fn sealed_stream(&mut self, name: &str, content: &mut dyn Read) -> Result<(), SourceError>;
 }
 
-/// A content of a sealed part: its path and its bytes, wiped when dropped.
-pub type SealedContent = (String, Zeroizing<Vec<u8>>);
-
-/// What takes the contents of a sealed part one after the other: path and bytes.
+/// What takes the contents of a sealed part one after the other: path and bytes, which are wiped when dropped.
 pub type TakeContent<'a> = dyn FnMut(&str, Zeroizing<Vec<u8>>) -> Result<(), SourceError> + 'a;
 
 /// What a source is brought back from. Every content was checked against the manifest before, and is again while it
@@ -142,30 +139,18 @@ pub trait EntrySource {
     /// Whether the sealed part `credentials/<name>.age` is there and is passed over: what reads it gets none.
     fn is_skipped(&self, name: &str) -> bool;
 
-    /// The contents of the sealed part `credentials/<name>.age`; none where the archive has no such part.
+    /// Gives the contents of the sealed part `credentials/<name>.age` one after the other, so that few are in memory at
+    /// once; answers whether the archive has the part. What was given counts only once this has ended well: the list of
+    /// what has to be there comes last.
     ///
     /// # Errors
-    /// None of the known keys opens it; it is damaged.
-    fn sealed(&self, name: &str) -> Result<Option<Vec<SealedContent>>, SourceError>;
-
-    /// Gives the contents of a sealed part one after the other, so that few are in memory at once; answers whether the
-    /// archive has the part. What was given counts only once this has ended well: the list of what has to be there
-    /// comes last.
-    ///
-    /// # Errors
-    /// As [`EntrySource::sealed`]; what `take` says.
-    fn each_sealed(&self, name: &str, take: &mut TakeContent<'_>) -> Result<bool, SourceError> {
-        let Some(contents) = self.sealed(name)? else { return Ok(false) };
-        for (path, content) in contents {
-            take(&path, content)?;
-        }
-        Ok(true)
-    }
+    /// None of the known keys opens it; it is damaged; what `take` says.
+    fn each_sealed(&self, name: &str, take: &mut TakeContent<'_>) -> Result<bool, SourceError>;
 
     /// The content of a sealed part of one long content.
     ///
     /// # Errors
-    /// As [`EntrySource::sealed`].
+    /// None of the known keys opens it; it is damaged.
     fn sealed_stream(&self, name: &str) -> Result<Option<Box<dyn Read + '_>>, SourceError>;
 }
 

@@ -6,18 +6,16 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::archive::{
-    Archive, ArchiveError, ArchiveWriter, BundleWriter, Identity, Recipient, SealedReader, open_bundle,
-    open_sealed, read_bundle,
+    Archive, ArchiveError, ArchiveWriter, BundleWriter, Identity, Recipient, SealedReader, open_sealed,
+    read_bundle,
 };
 use crate::executions::Job;
 use crate::executions::table::Progress;
-use crate::sources::{EntrySink, EntrySource, SealedContent, SealedSink, SourceError, TakeContent};
+use crate::sources::{EntrySink, EntrySource, SealedSink, SourceError, TakeContent};
 
 use super::sealed::Sealed;
 
-/// The most bytes that a sealed part of several contents may have: it is opened in memory.
-const SEALED_BYTES: u64 = 1 << 30;
-/// The most bytes that one content of a sealed part may have where they are read one after the other.
+/// The most bytes that one content of a sealed part may have: each is opened in memory.
 const SEALED_CONTENT_BYTES: u64 = 256 << 20;
 
 fn carrier(error: ArchiveError) -> SourceError {
@@ -161,15 +159,6 @@ impl EntrySource for ArchiveSource<'_> {
 
     fn is_skipped(&self, name: &str) -> bool {
         self.sealed == Sealed::PassedOver && self.archive.contains(&sealed_name(name))
-    }
-
-    fn sealed(&self, name: &str) -> Result<Option<Vec<SealedContent>>, SourceError> {
-        let name = sealed_name(name);
-        if self.sealed == Sealed::PassedOver || !self.archive.contains(&name) {
-            return Ok(None);
-        }
-        let bundle = open_bundle(self.read(&name)?, self.identities, SEALED_BYTES).map_err(carrier)?;
-        Ok(Some(bundle.files.into_iter().map(|(file, content)| (file.path, content)).collect()))
     }
 
     fn each_sealed(&self, name: &str, take: &mut TakeContent<'_>) -> Result<bool, SourceError> {

@@ -15,6 +15,7 @@ use std::ops::ControlFlow;
 use chrono::DateTime;
 use uuid::Uuid;
 
+use super::bundle::{open_bundle, seal_bundle};
 use super::*;
 
 /// A signing key that is the same in every run, for bytes that are.

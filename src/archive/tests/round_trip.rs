@@ -244,7 +244,7 @@ fn an_inspection_tells_what_is_in_it() {
     assert_eq!(json["signature"]["state"], "valid");
 
     let opened = open_bundle(archive.read("credentials/secrets.age").unwrap(), &[key], 1 << 20);
-    assert_eq!(opened.unwrap().get("secrets"), Some(&b"s"[..]));
+    assert_eq!(opened.unwrap(), [("secrets".to_owned(), b"s".to_vec())]);
 }
 
 #[test]

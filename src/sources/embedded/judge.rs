@@ -65,11 +65,10 @@ pub fn judge(job: &Job, entries: &dyn EntrySource) -> Result<BTreeMap<String, u6
     }
     for name in BUNDLES {
         job.check()?;
-        for (path, content) in entries.sealed(name)?.unwrap_or_default() {
-            if path.ends_with(".json") {
-                parse::<IgnoredAny>(&path, &content)?;
-            }
-        }
+        entries.each_sealed(name, &mut |path, content| {
+            job.check()?;
+            if path.ends_with(".json") { parse::<IgnoredAny>(path, &content).map(drop) } else { Ok(()) }
+        })?;
     }
     Ok(counts)
 }
@@ -193,7 +192,7 @@ fn wrong(entry: &str, reason: impl Into<String>) -> SourceError {
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use super::super::super::SealedContent;
+    use super::super::super::TakeContent;
     use super::*;
     use crate::model::{Caller, Execution, Grants, SystemRole, TenantName, UserName, Workflow};
     use crate::records::Records;
@@ -239,8 +238,8 @@ mod tests {
             false
         }
 
-        fn sealed(&self, _: &str) -> Result<Option<Vec<SealedContent>>, SourceError> {
-            Ok(None)
+        fn each_sealed(&self, _: &str, _: &mut TakeContent<'_>) -> Result<bool, SourceError> {
+            Ok(false)
         }
 
         fn sealed_stream(&self, _: &str) -> Result<Option<Box<dyn Read + '_>>, SourceError> {

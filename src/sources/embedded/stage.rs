@@ -100,10 +100,13 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(entry: &str, bytes: &[u8]) -
 }
 
 fn private_keys(entries: &dyn EntrySource) -> Result<KeyMaterial, SourceError> {
-    let Some(contents) = entries.sealed("private-keys")? else { return Ok(KeyMaterial::default()) };
-    let Some((path, content)) = contents.first() else { return Ok(KeyMaterial::default()) };
-    KeyMaterial::from_json(content)
-        .map_err(|error| SourceError::Entry { entry: path.clone(), reason: error.to_string() })
+    let mut keys = KeyMaterial::default();
+    entries.each_sealed("private-keys", &mut |path, content| {
+        keys = KeyMaterial::from_json(&content)
+            .map_err(|error| SourceError::Entry { entry: path.to_owned(), reason: error.to_string() })?;
+        Ok(())
+    })?;
+    Ok(keys)
 }
 
 #[derive(serde::Deserialize)]

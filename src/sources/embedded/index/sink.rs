@@ -433,9 +433,8 @@ pub fn replay(
             _ => {
                 let part = name.strip_prefix("credentials/").and_then(|name| name.strip_suffix(".age"));
                 let Some(part) = part.filter(|part| sink.opens(part)) else { continue };
-                let contents = source.sealed(part)?.unwrap_or_default();
                 sink.sealed(part, &mut |sealed| {
-                    contents.iter().try_for_each(|(path, content)| sealed.add(path, content))
+                    source.each_sealed(part, &mut |path, content| sealed.add(path, &content)).map(drop)
                 })?;
             }
         }
