@@ -1,6 +1,6 @@
 //! The entities that a request means: `select` in the body, or `kind`, `tenant` and `id` in the query.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::model::{Selection, SelectionError};
 use crate::snapshots::selectable_kinds;
@@ -8,10 +8,7 @@ use crate::snapshots::selectable_kinds;
 use super::{ApiError, JsonBody, Listing};
 
 /// Reads what a request selects; none where it selects nothing, which means everything.
-///
-/// # Errors
-/// 400 for what can't be selected.
-pub fn read(listing: &Listing, body: &JsonBody) -> Result<Option<Selection>, ApiError> {
+fn read(listing: &Listing, body: &JsonBody) -> Result<Option<Selection>, ApiError> {
     let known = selectable_kinds();
     match body.0.get("select") {
         None | Some(Value::Null) => Ok(Selection::from_query(listing.parameters(), &known)?),
@@ -19,11 +16,27 @@ pub fn read(listing: &Listing, body: &JsonBody) -> Result<Option<Selection>, Api
     }
 }
 
-/// Refuses what only goes with a selection, where there is none.
+/// Adds what a request selects, and what is to be done about what that needs, to the parameters of a restore or of its
+/// plan; answers whether it selects anything.
 ///
 /// # Errors
-/// 400 for `dependencies` and `dry_run`.
-pub fn require_nothing_else(listing: &Listing, body: &JsonBody) -> Result<(), ApiError> {
+/// 400 for what can't be selected, and for what goes with a selection where there is none.
+pub fn add_to(
+    parameters: &mut Map<String, Value>,
+    listing: &Listing,
+    body: &JsonBody,
+) -> Result<bool, ApiError> {
+    let Some(selected) = read(listing, body)? else {
+        require_nothing_else(listing, body)?;
+        return Ok(false);
+    };
+    parameters.insert("select".to_owned(), selected.to_json());
+    parameters.insert("dependencies".to_owned(), dependencies(listing, body)?);
+    Ok(true)
+}
+
+/// Refuses what only goes with a selection, where there is none.
+fn require_nothing_else(listing: &Listing, body: &JsonBody) -> Result<(), ApiError> {
     for (name, advice) in [
         ("dependencies", "say which entities are meant"),
         ("dry_run", "ask for a plan where everything is meant"),
@@ -36,10 +49,7 @@ pub fn require_nothing_else(listing: &Listing, body: &JsonBody) -> Result<(), Ap
 }
 
 /// What is to be done about what the selection needs: `refuse` or `include`.
-///
-/// # Errors
-/// 400 for any other word.
-pub fn dependencies(listing: &Listing, body: &JsonBody) -> Result<Value, ApiError> {
+fn dependencies(listing: &Listing, body: &JsonBody) -> Result<Value, ApiError> {
     let word =
         body.optional_text("dependencies")?.or_else(|| listing.get("dependencies")).unwrap_or("refuse");
     match word {

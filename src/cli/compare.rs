@@ -13,6 +13,7 @@ use super::connection::{Call, Paging, Service, parse_name};
 use super::error::CliError;
 use super::follow;
 use super::output::{Output, field, pairs, printable, size, table, text};
+use super::selection::SelectionArgs;
 use crate::archive::Identity;
 use crate::snapshots::diff_files;
 
@@ -21,9 +22,9 @@ use crate::snapshots::diff_files;
 pub struct ShownArgs {
     /// List all that differs of this kind
     #[arg(long, value_name = "KIND")]
-    kind: Option<String>,
+    list: Option<String>,
     /// Show what differs in one entity, field by field; KIND/TENANT/ID as the list has them
-    #[arg(long, value_name = "KIND/TENANT/ID", conflicts_with = "kind")]
+    #[arg(long, value_name = "KIND/TENANT/ID", conflicts_with = "list")]
     fields: Option<String>,
 }
 
@@ -39,6 +40,11 @@ pub struct PlanArgs {
     /// Plan a restore with --skip-sealed
     #[arg(long)]
     skip_sealed: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Plan a restore with --with-dependencies
+    #[arg(long, help_heading = "Selection")]
+    with_dependencies: bool,
     #[command(flatten)]
     shown: ShownArgs,
 }
@@ -81,8 +87,9 @@ pub struct FileDiffArgs {
 /// Where the service refuses, or the plan can't be made. That the restore would be refused is no error.
 pub fn plan(service: &Service, output: &Output, args: PlanArgs) -> Result<(), CliError> {
     let doing = format!("plan the restore of snapshot `{}`", args.id);
-    let call = Call::new(Method::POST, &doing, &["snapshots", &args.id, "plan"])
-        .body(json!({ "force": args.force, "skip_sealed": args.skip_sealed }));
+    let mut body = json!({ "force": args.force, "skip_sealed": args.skip_sealed });
+    args.selection.add_to(&mut body, args.with_dependencies, &doing)?;
+    let call = Call::new(Method::POST, &doing, &["snapshots", &args.id, "plan"]).body(body);
     let made = Made { service, doing: &doing, path: ["snapshots", &args.id, "plan"], with: None };
     made.show(output, call, &format!("planning `{}`", args.id), &args.shown, plan_text)
 }
@@ -119,7 +126,7 @@ pub fn diff_offline(args: FileDiffArgs) -> Result<(), CliError> {
         let fields = found.fields((kind, tenant, id)).map_err(|error| failed(error.to_string()))?;
         let fields = fields.ok_or_else(|| failed(format!("neither archive has `{name}`")))?;
         output.show(&json!({ "kind": kind, "tenant": tenant, "id": id, "fields": fields }), fields_text);
-    } else if let Some(kind) = &args.shown.kind {
+    } else if let Some(kind) = &args.shown.list {
         let changes = found.changes(Some(kind), None).map_err(|error| failed(error.to_string()))?;
         output.show(&json!(changes), changes_text);
     } else {
@@ -161,7 +168,7 @@ impl Made<'_> {
             let call = self.read("fields", &id);
             let call = call.query("kind", kind).query("tenant", tenant).query("entity_id", entity);
             output.show(&self.service.call(call)?, fields_text);
-        } else if let Some(kind) = &shown.kind {
+        } else if let Some(kind) = &shown.list {
             let changes =
                 self.service.list(self.read("changes", &id).query("kind", kind), Paging::default())?;
             output.show(&Value::Array(changes.items), changes_text);
@@ -249,7 +256,7 @@ fn first_text(report: &Value) -> String {
             }
             let more = found[change].as_u64().unwrap_or(0).saturating_sub(named.len() as u64);
             if more > 0 {
-                lines.push(format!("{sign} and {more} more {kind} (--kind {kind} lists them)"));
+                lines.push(format!("{sign} and {more} more {kind} (--list {kind} shows them)"));
             }
         }
     }
@@ -299,10 +306,18 @@ fn plan_text(plan: &Value) -> String {
     }
     if plan.get("force").is_some() {
         let held = list("/force/holds");
-        let held = if held.is_empty() { "nothing that somebody made".to_owned() } else { held.join(", ") };
-        lines.push(("manager holds", held));
+        match plan.get("selected") {
+            None if held.is_empty() => lines.push(("manager holds", "nothing that somebody made".to_owned())),
+            None => lines.push(("manager holds", held.join(", "))),
+            Some(_) if held.is_empty() => lines.push(("force gives up", "nothing".to_owned())),
+            Some(_) => lines.push(("force gives up", held.join(", "))),
+        }
     }
-    for (label, pointer) in [("users added", "/accounts/added"), ("roles that sleep", "/accounts/sleeping")] {
+    for (label, pointer) in [
+        ("taken along", "/selected/taken_along"),
+        ("users added", "/accounts/added"),
+        ("roles that sleep", "/accounts/sleeping"),
+    ] {
         let names = list(pointer);
         if !names.is_empty() {
             lines.push((label, names.join(", ")));

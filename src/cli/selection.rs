@@ -3,6 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::error::CliError;
+
+/// What is said of a flag that means nothing without a selection.
+pub const GOES_WITH: &str = "goes with --kind, --of-tenant or --id";
+
 /// Which entities of the archive are meant; all of them without any of these.
 #[derive(Args, Clone, Debug, Default)]
 pub struct SelectionArgs {
@@ -23,8 +28,17 @@ impl SelectionArgs {
         !(self.kinds.is_empty() && self.tenants.is_empty() && self.ids.is_empty())
     }
 
-    /// What a body says as `select`.
-    pub fn body(&self) -> Value {
-        json!({ "kinds": self.kinds, "tenants": self.tenants, "ids": self.ids })
+    /// Lets the body of a restore or of its plan say what is selected, and what is to be done about what that needs.
+    ///
+    /// # Errors
+    /// Dependencies without a selection.
+    pub fn add_to(&self, body: &mut Value, with_dependencies: bool, doing: &str) -> Result<(), CliError> {
+        if self.is_given() {
+            body["select"] = json!({ "kinds": self.kinds, "tenants": self.tenants, "ids": self.ids });
+            body["dependencies"] = if with_dependencies { "include" } else { "refuse" }.into();
+        } else if with_dependencies {
+            return Err(CliError::usage(doing, format!("--with-dependencies {GOES_WITH}")));
+        }
+        Ok(())
     }
 }

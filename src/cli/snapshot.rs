@@ -17,7 +17,7 @@ use super::follow::{Words, finish};
 use super::output::{Output, field, fields, note, pairs, size, table};
 use super::prompt;
 use super::recipients;
-use super::selection::SelectionArgs;
+use super::selection::{GOES_WITH, SelectionArgs};
 use super::upload;
 
 /// `lifeboat snapshot`.
@@ -71,7 +71,8 @@ pub enum SnapshotCommand {
     Restore(RestoreArgs),
     /// Tell what a restore would change, and whether it would be refused; nothing is touched
     #[command(after_help = "Examples:\n  lifeboat snapshot plan nightly --force\n  \
-                            lifeboat snapshot plan nightly --kind deployments\n  \
+                            lifeboat snapshot plan nightly --force --list deployments\n  \
+                            lifeboat snapshot plan nightly --id deployments/north/shop --with-dependencies\n  \
                             lifeboat snapshot plan nightly --fields flows/default_tenant/6a0c5e1f9d3b7c0012ab34cd")]
     Plan(compare::PlanArgs),
     /// Tell what differs between a snapshot and another one, or the live state
@@ -339,14 +340,12 @@ fn restore(service: &Service, output: &Output, args: RestoreArgs) -> Result<(), 
     let id = &args.id;
     let doing = format!("restore snapshot `{id}`");
     let is_part = args.selection.is_given();
-    let advice = "goes with --kind, --of-tenant or --id";
     if args.dry_run && !is_part {
-        let plan = format!("--dry-run {advice}: use `lifeboat snapshot plan` where everything is meant");
+        let plan = format!("--dry-run {GOES_WITH}: use `lifeboat snapshot plan` where everything is meant");
         return Err(CliError::usage(doing, plan));
     }
-    if args.with_dependencies && !is_part {
-        return Err(CliError::usage(doing, format!("--with-dependencies {advice}")));
-    }
+    let mut body = json!({ "force": args.force, "queue": args.queue, "skip_sealed": args.skip_sealed });
+    args.selection.add_to(&mut body, args.with_dependencies, &doing)?;
     if args.force && !args.dry_run && !args.yes && prompt::can_ask() {
         let warning = match is_part {
             true => format!("What is selected is replaced by what snapshot `{id}` holds of it."),
@@ -354,14 +353,11 @@ fn restore(service: &Service, output: &Output, args: RestoreArgs) -> Result<(), 
         };
         prompt::confirm(&doing, &warning, id)?;
     }
-    let mut body = json!({ "force": args.force, "queue": args.queue, "skip_sealed": args.skip_sealed });
     if let Some(recreate) = args.recreate_deployments_envs.or(args.skip_environments.then_some(false)) {
         body["recreate_deployments_envs"] = recreate.into();
     }
     if is_part {
-        body["select"] = args.selection.body();
         body["dry_run"] = args.dry_run.into();
-        body["dependencies"] = if args.with_dependencies { "include" } else { "refuse" }.into();
     }
     let call = Call::new(Method::POST, &doing, &["snapshots", id, "restore"]).body(body);
     let execution = service.call(call)?;

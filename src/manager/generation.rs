@@ -123,15 +123,18 @@ impl Generations {
         self.load(number)
     }
 
-    /// Makes the folder of a new generation with a copy of another's tables and measurements. Nobody may write those
-    /// meanwhile. A copy that fails leaves nothing behind.
+    /// Makes the folder of a new generation with a copy of another's tables, and of its measurements where they are
+    /// wanted. What is written meanwhile may be in the one and not in the other. A copy that fails leaves nothing behind.
     ///
     /// # Errors
     /// The file system's and the database's own.
-    pub fn create_copy(&self, other: &Generation) -> Result<u64, GenerationError> {
+    pub fn create_copy(&self, other: &Generation, with_metrics: bool) -> Result<u64, GenerationError> {
         let number = self.create_folder()?;
         let tables = other.database.copy_blocking(&self.path(number).join(TABLES));
         let copied = tables.map_err(|source| GenerationError::Open { number, source }).and_then(|()| {
+            if !with_metrics {
+                return Ok(());
+            }
             let metrics = other.metrics.copy_blocking(&self.path(number).join(METRICS));
             metrics.map_err(|source| GenerationError::OpenMetrics { number, source })
         });
@@ -142,11 +145,17 @@ impl Generations {
         Ok(number)
     }
 
-    /// Makes the folder of the next generation.
+    /// Makes the folder of the next generation. Several may be asked for at once.
     fn create_folder(&self) -> Result<u64, GenerationError> {
-        let number = self.all()?.last().map_or(1, |last| last + 1);
-        fs::DirBuilder::new().mode(0o700).create(self.path(number))?;
-        Ok(number)
+        loop {
+            let number = self.all()?.last().map_or(1, |last| last + 1);
+            match fs::DirBuilder::new().mode(0o700).create(self.path(number)) {
+                Ok(()) => return Ok(number),
+                // Somebody else has taken the number meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Opens the tables of a generation.

@@ -125,7 +125,7 @@ pub(super) fn compare_archives(
     require_own_format(first, first_name)?;
     require_own_format(second, second_name)?;
     let Uncompared { reading, told } = Uncompared::of(&[first, second], identities);
-    for (side, archive) in [(Side::Archive, first), (Side::Other, second)] {
+    for (side, archive) in [(Side::First, first), (Side::Second, second)] {
         take_in(&mut index, side, &reading, &ArchiveSource::new(archive, identities), check)?;
     }
     let mut report = summary(&index)?;
@@ -182,7 +182,7 @@ impl SnapshotWorker {
             Ok(Archive::open(self.store.read(file)?, self.settings.limits.clone())?)
         };
         let archive = open(snapshot.archive_file)?;
-        let index = Index::create(&self.settings.partial, job.boot(), Way::FromArchive)?;
+        let index = Index::create(&self.settings.partial, job.boot(), Way::FromFirst)?;
         let with = execution.parameters.get("with").and_then(Value::as_str).map(SnapshotId::trusted);
         let (index, mut report, subject) = match with {
             Some(id) => {
@@ -231,7 +231,7 @@ impl SnapshotWorker {
         let keys = self.keys.current();
         let Uncompared { reading, told } = Uncompared::of(&[archive], &keys.identities);
         let source = ArchiveSource::new(archive, &keys.identities);
-        take_in(&mut index, Side::Archive, &reading, &source, &mut || Ok(job.check()?))?;
+        take_in(&mut index, Side::First, &reading, &source, &mut || Ok(job.check()?))?;
         let options = options(archive).unwrap_or_default();
         let collect = CollectOptions {
             include_credentials: true,
@@ -243,7 +243,7 @@ impl SnapshotWorker {
                 false => None,
             },
         };
-        let mut sink = IndexSink::new(&mut index, Side::Other, reading);
+        let mut sink = IndexSink::new(&mut index, Side::Second, reading);
         let (records, ()) = self.records.database().cut_blocking(|_| Ok::<(), RecordsError>(()))?;
         accounts::collect(&records, &mut sink)?;
         // A moment that is held keeps the log of its database growing.
@@ -276,7 +276,7 @@ impl FileComparison {
         identities: Vec<Identity>,
         folder: &std::path::Path,
     ) -> Result<Self, JobError> {
-        let index = Index::create(folder, 0, Way::FromArchive)?;
+        let index = Index::create(folder, 0, Way::FromFirst)?;
         let (index, report) =
             compare_archives(index, (&first, first_name), (&second, second_name), &identities, &mut || {
                 Ok(())

@@ -15,7 +15,7 @@ use crate::keys::Keys;
 use crate::model::{Execution, ExecutionStatus, Snapshot, Timestamp, Workflow};
 use crate::records::Records;
 use crate::sources::embedded::{
-    Change, Index, IndexSink, Reading, Side, Way, carries_metrics, require_known_tables,
+    Change, Index, IndexSink, Reading, Side, Way, Wish, carries_metrics, require_known_tables,
 };
 use crate::sources::{CollectOptions, EntrySource, SourceError, accounts};
 
@@ -55,11 +55,12 @@ impl SnapshotWorker {
         let execution = job.execution();
         let snapshot = self.snapshot_of(execution)?;
         job.log(format!("Planning the restore of snapshot `{}`", snapshot.id));
+        let wish = super::selective::wish(execution)?;
         job.progress(Progress { phase: "planning", ..Progress::default() });
         let file = self.store.read(snapshot.archive_file)?;
         let opened = Archive::open(file, self.settings.limits.clone());
         let (mut plan, index) = match opened {
-            Ok(archive) => self.plan_of(job, &snapshot, &archive)?,
+            Ok(archive) => self.plan_of(job, &snapshot, &archive, wish.as_ref())?,
             Err(error) => {
                 let refusal = Refusal::by("damaged_archive", error.into())?;
                 let mut plan = Map::new();
@@ -84,7 +85,7 @@ impl SnapshotWorker {
         let report = Value::Object(plan);
         let index = match index {
             Some(index) => index,
-            None => Index::create(&self.settings.partial, job.boot(), Way::ToArchive)?,
+            None => Index::create(&self.settings.partial, job.boot(), Way::ToFirst)?,
         };
         let of = (snapshot.tenant_name, snapshot.id, snapshot.archive_file);
         self.comparisons.keep(Comparison::new(execution.id, of, Subject::Plan, report.clone(), index));
@@ -96,6 +97,7 @@ impl SnapshotWorker {
         job: &Job,
         snapshot: &Snapshot,
         archive: &Archive,
+        wish: Option<&Wish>,
     ) -> Result<(Map<String, Value>, Option<Index>), JobError> {
         let mut plan = Map::new();
         let keys = self.keys.current();
@@ -119,10 +121,19 @@ impl SnapshotWorker {
         if let Err(error) = require_known_tables(&source) {
             refusals.push(Refusal::by("newer_tables", error.into())?);
         }
-        let index = match self.compare_for_restore(job, archive, &keys, sealed) {
+        let no_space = self.store.require_space(self.needed_bytes(archive, wish.is_some())).err();
+        let compared = match wish {
+            None => self
+                .compare_for_restore(job, archive, &keys, sealed)
+                .map(|(index, changes)| (Some(index), changes)),
+            // It is found out in a copy, for which there has to be room, of what can be opened.
+            Some(_) if no_space.is_some() || !refusals.is_empty() => Ok((None, Map::new())),
+            Some(wish) => self.plan_selection(job, archive, sealed, wish, &mut refusals),
+        };
+        let index = match compared {
             Ok((index, changes)) => {
                 plan.extend(changes);
-                Some(index)
+                index
             }
             // What the archive says is wrong with the archive; everything else is wrong here.
             Err(error @ (SourceError::Entry { .. } | SourceError::Refused(_) | SourceError::Carrier(_))) => {
@@ -131,14 +142,20 @@ impl SnapshotWorker {
             }
             Err(error) => return Err(error.into()),
         };
-        self.plan_manager(job.execution(), &mut plan, &mut refusals)?;
-        let space = self.space(archive)?;
-        if let Err(error) = self.store.require_space(self.needed_bytes(archive)) {
+        let accounts = match wish {
+            None => {
+                self.plan_cleanness(job.execution(), &mut plan, &mut refusals)?;
+                plan.insert("stays".to_owned(), stays(archive));
+                self.plan_accounts(&source, index.as_ref())?
+            }
+            Some(_) => json!({ "added": [], "kept": [], "sleeping": [] }),
+        };
+        plan.insert("accounts".to_owned(), accounts);
+        self.plan_executions(job.execution(), &mut plan, &mut refusals)?;
+        plan.insert("space".to_owned(), self.space(self.needed_bytes(archive, wish.is_some()))?);
+        if let Some(error) = no_space {
             refusals.push(Refusal::by("no_space", error.into())?);
         }
-        plan.insert("space".to_owned(), space);
-        plan.insert("accounts".to_owned(), self.plan_accounts(&source, index.as_ref())?);
-        plan.insert("stays".to_owned(), stays(archive));
         plan.insert("duration".to_owned(), self.duration(snapshot, archive.size_bytes())?);
         plan.insert("refusals".to_owned(), json!(refusals));
         Ok((plan, index))
@@ -161,7 +178,7 @@ impl SnapshotWorker {
             reading.without_keys = true;
             reading.skipped.extend(["secrets", "agent_credentials"]);
         }
-        let mut index = Index::create(&self.settings.partial, job.boot(), Way::ToArchive)?;
+        let mut index = Index::create(&self.settings.partial, job.boot(), Way::ToFirst)?;
         let (mut done, total) = (0, archive.entries().len() as u64);
         let mut step = || {
             done += 1;
@@ -172,7 +189,7 @@ impl SnapshotWorker {
             });
             Ok(job.check()?)
         };
-        take_in(&mut index, Side::Archive, &reading, &source, &mut step)?;
+        take_in(&mut index, Side::First, &reading, &source, &mut step)?;
         // All that the manager holds, as all of it is replaced.
         let everything = CollectOptions {
             include_credentials: true,
@@ -183,15 +200,15 @@ impl SnapshotWorker {
         };
         // The live state is compared as it is: that a restore stops flows is a change, too.
         let reading = Reading { settled: false, ..reading };
-        let mut sink = IndexSink::new(&mut index, Side::Other, reading);
+        let mut sink = IndexSink::new(&mut index, Side::Second, reading);
         self.embedded().cut()?.collect(job, everything, &mut sink)?;
         sink.finish()?;
         let changes = summary(&index)?;
         Ok((index, changes))
     }
 
-    /// What the manager holds and does that a restore minds.
-    fn plan_manager(
+    /// What the manager holds that a restore of all would replace.
+    fn plan_cleanness(
         &self,
         execution: &Execution,
         plan: &mut Map<String, Value>,
@@ -206,6 +223,16 @@ impl SnapshotWorker {
             "force".to_owned(),
             json!({ "is_asked": is_forced, "is_needed": !made.is_empty(), "holds": made }),
         );
+        Ok(())
+    }
+
+    /// What runs that a restore minds.
+    fn plan_executions(
+        &self,
+        execution: &Execution,
+        plan: &mut Map<String, Value>,
+        refusals: &mut Vec<Refusal>,
+    ) -> Result<(), JobError> {
         let mut open = self.records.database().read_blocking(table::open)?;
         open.extend(self.manager.current().database.read_blocking(table::open)?);
         open.retain(|other| other.id != execution.id);
@@ -239,14 +266,15 @@ impl SnapshotWorker {
         Ok(())
     }
 
-    /// Bytes that a restore asks for beside what there is.
-    pub(super) fn needed_bytes(&self, archive: &Archive) -> u64 {
-        staged_bytes(archive).saturating_add(self.manager.current().metrics.size_bytes())
+    /// Bytes that a restore asks for beside what there is; one of a part copies the live tables, too.
+    pub(super) fn needed_bytes(&self, archive: &Archive, is_part: bool) -> u64 {
+        let live = self.manager.current();
+        let copied = if is_part { live.database.size_bytes() } else { 0 };
+        staged_bytes(archive).saturating_add(live.metrics.size_bytes()).saturating_add(copied)
     }
 
-    fn space(&self, archive: &Archive) -> Result<Value, JobError> {
+    fn space(&self, needed: u64) -> Result<Value, JobError> {
         let failed = |error: std::io::Error| JobError::internal("failed to ask for the free space", &error);
-        let needed = self.needed_bytes(archive);
         let mut places: Vec<(u64, Vec<&str>, u64)> = Vec::new();
         let generation = self.manager.generations().path(self.manager.current().number);
         for (name, path, needed) in

@@ -1,7 +1,5 @@
 //! Restore, all or nothing, and its undoing: judge, stage, swap under the journal.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use crate::archive::{Archive, SignatureState};
@@ -12,7 +10,7 @@ use crate::keys::Keys;
 use crate::manager::{Inventory, Manager};
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, SourceEntry};
 use crate::sources::accounts::{self, Accounts, Restored};
-use crate::sources::embedded::{self, Selected};
+use crate::sources::embedded::{self, Counts, Selected};
 use crate::sources::{EntrySource, SourceError};
 
 use super::SnapshotWorker;
@@ -68,6 +66,22 @@ pub(super) fn staged_bytes(archive: &Archive) -> u64 {
     bytes.fold(0, u64::saturating_add)
 }
 
+/// What an archive promises and did not come out of it; the kinds of `left_out` were not looked at.
+pub(super) fn unkept_promise(
+    archive: &Archive,
+    sealed: Sealed,
+    (counts, accounts): (&Counts, &Accounts),
+    left_out: &[&str],
+) -> Option<String> {
+    archive.manifest()?.counts.iter().find_map(|(kind, count)| {
+        let is_elsewhere = kind == "private_keys" || left_out.contains(&kind.as_str());
+        let found = counts.get(kind).copied().or_else(|| accounts.count(kind)).unwrap_or(0);
+        (!is_elsewhere && sealed.brings(kind) && found != *count).then(|| {
+            format!("the archive promises {count} {kind} and {found} came out of it: nothing was changed")
+        })
+    })
+}
+
 impl SnapshotWorker {
     pub(super) fn restore(&self, job: &Job) -> JobResult {
         let execution = job.execution();
@@ -87,8 +101,7 @@ impl SnapshotWorker {
             None => self.require_clean_or_forced(job)?,
             Some(_) => self.manager.inventory_blocking()?,
         };
-        let copied = wish.as_ref().map_or(0, |_| self.manager.current().database.size_bytes());
-        self.store.require_space(self.needed_bytes(&archive).saturating_add(copied))?;
+        self.store.require_space(self.needed_bytes(&archive, wish.is_some()))?;
         // What a part of an archive changes is found out where it is staged, and stands in the report.
         let plan = match &wish {
             None => self.plan_phase(job, &archive, &keys, sealed)?,
@@ -301,19 +314,12 @@ impl SnapshotWorker {
         entry: &SourceEntry,
     ) -> Result<Vec<String>, JobError> {
         failpoints::hit("restore:staging", job)?;
-        let sealed = Sealed::of(job.execution());
-        let promised: BTreeMap<String, u64> =
-            archive.manifest().map(|manifest| manifest.counts.clone()).unwrap_or_default();
-        for (kind, count) in &promised {
-            let elsewhere = kind == "private_keys"
-                || selected.is_some_and(|selected| selected.left_out.contains(&kind.as_str()));
-            let counts = selected.map_or(&staged.counts, |selected| &selected.archived);
-            let found = counts.get(kind).copied().or_else(|| accounts.count(kind)).unwrap_or(0);
-            if !elsewhere && sealed.brings(kind) && found != *count {
-                return Err(JobError::Failed(format!(
-                    "the archive promises {count} {kind} and {found} came out of it: nothing was changed"
-                )));
-            }
+        let counts = selected.map_or(&staged.counts, |selected| &selected.archived);
+        let left_out = selected.map_or(&[][..], |selected| &selected.left_out);
+        if let Some(message) =
+            unkept_promise(archive, Sealed::of(job.execution()), (counts, accounts), left_out)
+        {
+            return Err(JobError::Failed(message));
         }
         if staged.counts.values().sum::<u64>() == 0 {
             return Err(JobError::Failed("the archive holds nothing that could be restored".to_owned()));

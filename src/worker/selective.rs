@@ -1,12 +1,20 @@
-//! A restore of a part of an archive: what was asked for, and what its report says. How it is staged is the source's
-//! affair, how it becomes live that of every restore.
+//! A restore of a part of an archive: what was asked for, what its plan and its report say. How it is staged is the
+//! source's affair, how it becomes live that of every restore.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::archive::SignatureState;
-use crate::executions::JobError;
+use crate::archive::{Archive, SignatureState};
+use crate::executions::{Job, JobError};
 use crate::model::{Execution, Selection, SnapshotId};
-use crate::sources::embedded::{self, Selected, Wish};
+use crate::sources::embedded::{self, Index, PlannedSelection, Selected, Way, Wish};
+use crate::sources::{SourceError, accounts};
+
+use super::SnapshotWorker;
+use super::carrier::ArchiveSource;
+use super::diff::summary;
+use super::plan::Refusal;
+use super::restore::unkept_promise;
+use super::sealed::Sealed;
 
 /// What an execution asks to be brought back of its archive; none where it asks for all.
 pub(super) fn wish(execution: &Execution) -> Result<Option<Wish>, JobError> {
@@ -42,4 +50,54 @@ pub(super) fn report(
         "sources": sources,
         "environments": environments,
     })
+}
+
+impl SnapshotWorker {
+    /// What a selective restore changes: the list, and what is told of it, by doing it in a copy that goes. Nothing is
+    /// listed where it can't be done; `refusals` say why it can't, or would be refused.
+    pub(super) fn plan_selection(
+        &self,
+        job: &Job,
+        archive: &Archive,
+        sealed: Sealed,
+        wish: &Wish,
+        refusals: &mut Vec<Refusal>,
+    ) -> Result<(Option<Index>, Map<String, Value>), SourceError> {
+        let keys = self.keys.current();
+        let source = ArchiveSource::new(archive, &keys.identities).passing_over(sealed);
+        let mut index = Index::create(&self.settings.partial, job.boot(), Way::FromFirst)?;
+        let PlannedSelection { selected, broken } =
+            self.embedded().plan_selected(job, &source, wish, &mut index)?;
+        refusals.extend(broken.into_iter().map(|broken| Refusal::new(broken.rule, broken.message)));
+        let Some(selected) = selected else { return Ok((None, Map::new())) };
+        let counts = (&selected.archived, &accounts::read(&source)?);
+        if let Some(message) = unkept_promise(archive, sealed, counts, &selected.left_out) {
+            refusals.push(Refusal::new("damaged_contents", message));
+        }
+        let mut plan = summary(&index)?;
+        plan.insert("force".to_owned(), force(wish, &selected));
+        plan.insert("stays".to_owned(), stays(&selected));
+        plan.insert("selected".to_owned(), selected.report);
+        Ok((Some(index), plan))
+    }
+}
+
+/// What leave a selective restore needs, and what would be replaced or go by it.
+fn force(wish: &Wish, selected: &Selected) -> Value {
+    let names = ["replaced_names", "removed_names"].into_iter();
+    let holds: Vec<&Value> = names.filter_map(|list| selected.report[list].as_array()).flatten().collect();
+    json!({ "is_asked": wish.force, "is_needed": selected.needs_force, "holds": holds })
+}
+
+/// What is no part of a selection, and what could be and was not selected.
+fn stays(selected: &Selected) -> Value {
+    let mut stays = vec![json!({
+        "source": "accounts",
+        "reason": "users are no part of a selection: they stay as they are",
+    })];
+    if !selected.has_metrics {
+        let reason = "no metric is selected: those of the manager stay as they are";
+        stays.push(json!({ "source": "metrics", "reason": reason }));
+    }
+    Value::Array(stays)
 }

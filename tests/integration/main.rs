@@ -51,6 +51,7 @@ mod openapi_fuzzed;
 mod plan;
 mod plan_property;
 mod plan_refused;
+mod plan_selection;
 mod quickstart;
 mod resources_filters;
 mod resources_sites;

@@ -14,7 +14,7 @@ use crate::harness::{
 use crate::plan::plan;
 
 /// What every archive of the truth takes.
-const ALL: [&str; 5] =
+pub const ALL: [&str; 5] =
     ["include_metrics", "include_credentials", "include_logs", "include_events", "include_flow_history"];
 /// What names an item, where it is not its `id`.
 const NAMES: [(&str, &[&str]); 6] = [
@@ -26,10 +26,10 @@ const NAMES: [(&str, &[&str]); 6] = [
     ("execution_schedules", &["deployment_id", "id"]),
 ];
 /// Kinds of which archives tell nothing in the open, or that are the service's.
-const SHUT: [&str; 2] = ["secrets", "agent_credentials"];
+pub const SHUT: [&str; 2] = ["secrets", "agent_credentials"];
 
-type Held = BTreeMap<(String, String, String), String>;
-type Differences = BTreeSet<(String, String, String, String)>;
+pub type Held = BTreeMap<(String, String, String), String>;
+pub type Differences = BTreeSet<(String, String, String, String)>;
 
 fn part(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -37,7 +37,7 @@ fn part(value: &Value) -> String {
 }
 
 /// Everything that stands in the open in an archive.
-fn held(archive: &[u8]) -> Held {
+pub fn held(archive: &[u8]) -> Held {
     let mut held = Held::new();
     let all = entries(archive);
     let of = |name: &str| all.iter().find(|entry| entry.name == name).map(|entry| &entry.content);
@@ -103,7 +103,7 @@ fn held(archive: &[u8]) -> Held {
     held
 }
 
-fn secrets(api: &Api) -> Held {
+pub fn secrets(api: &Api) -> Held {
     let mut held = Held::new();
     for tenant in api.get("tenants").items() {
         let tenant = tenant["name"].as_str().unwrap();
@@ -117,7 +117,7 @@ fn secrets(api: &Api) -> Held {
     held
 }
 
-fn differences(before: &Held, after: &Held) -> Differences {
+pub fn differences(before: &Held, after: &Held) -> Differences {
     let mut found = Differences::new();
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for key @ (kind, tenant, id) in keys {
@@ -133,7 +133,7 @@ fn differences(before: &Held, after: &Held) -> Differences {
 }
 
 /// All that a plan lists, page by page.
-fn planned(api: &Api, snapshot: &str) -> Differences {
+pub fn planned(api: &Api, snapshot: &str) -> Differences {
     let mut found = Differences::new();
     let mut offset = 0;
     loop {
@@ -151,12 +151,12 @@ fn planned(api: &Api, snapshot: &str) -> Differences {
     }
 }
 
-fn everything() -> Value {
+pub fn everything() -> Value {
     ALL.iter().map(|name| ((*name).to_owned(), json!(true))).collect::<serde_json::Map<_, _>>().into()
 }
 
 /// Changes a state here and there.
-fn disturb(api: &Api, seed: u64) {
+pub fn disturb(api: &Api, seed: u64) {
     let mut dice = Dice::new(seed + 77);
     for tenant in api.get("tenants").items() {
         let tenant = tenant["name"].as_str().unwrap();

@@ -187,7 +187,7 @@ fn the_command_line_plans_and_compares_online_and_off() {
     let open = document(&server, &[&files[..], &["--identity", identity]].concat());
     assert_eq!(open["kinds"]["secrets"]["changed"], 1, "{open:#}");
     assert!(!kinds(&open).contains("\"secrets\""), "{open:#}");
-    let listed = document(&server, &[&files[..], &["--identity", identity, "--kind", "secrets"]].concat());
+    let listed = document(&server, &[&files[..], &["--identity", identity, "--list", "secrets"]].concat());
     assert_eq!(listed[0]["id"], "lamp_passphrase");
     let secret = "secrets/default_tenant/lamp_passphrase";
     let shown = document(&server, &[&files[..], &["--identity", identity, "--fields", secret]].concat());

@@ -8,7 +8,7 @@ use crate::database::ListQuery;
 use crate::model::{Permission, SnapshotId};
 use crate::snapshots::{Change, ChangesQuery, Subject, Wanted};
 
-use super::super::{ApiError, Auth, JsonBody, Listing};
+use super::super::{ApiError, Auth, JsonBody, Listing, selection};
 use super::snapshots::Options;
 
 const PLAN: Permission = Permission::system("snapshot_restore");
@@ -51,6 +51,7 @@ async fn plan(
     for name in ["force", "skip_sealed", "queue"] {
         parameters.insert(name.to_owned(), Value::Bool(options.boolean(name, false)?));
     }
+    selection::add_to(&mut parameters, &listing, &body)?;
     let id = SnapshotId::trusted(id.into_inner());
     let execution = service.snapshots.plan(caller, id, parameters).await?;
     Ok(HttpResponse::Created().json(service.execution_view(execution.id).await?))

@@ -167,13 +167,8 @@ async fn restore(
     if let Some(timeout) = timeout(&body)? {
         parameters.insert("timeout".to_owned(), timeout);
     }
-    match selection::read(&listing, &body)? {
-        Some(selected) => {
-            parameters.insert("select".to_owned(), selected.to_json());
-            parameters.insert("dependencies".to_owned(), selection::dependencies(&listing, &body)?);
-            parameters.insert("dry_run".to_owned(), Value::Bool(options.boolean("dry_run", false)?));
-        }
-        None => selection::require_nothing_else(&listing, &body)?,
+    if selection::add_to(&mut parameters, &listing, &body)? {
+        parameters.insert("dry_run".to_owned(), Value::Bool(options.boolean("dry_run", false)?));
     }
     let queue = options.boolean("queue", false)?;
     let id = SnapshotId::trusted(id.into_inner());

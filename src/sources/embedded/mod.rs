@@ -36,7 +36,7 @@ pub use index::{
 
 pub use judge::judge;
 pub use passage::WalLimit;
-pub use selected::{Selected, Wish};
+pub use selected::{BrokenRule, PlannedSelection, Selected, Wish};
 pub use stage::require_known_tables;
 
 use super::{CollectOptions, Collected, EntrySink, EntrySource, SourceError};
@@ -117,7 +117,11 @@ impl Embedded {
     /// # Errors
     /// The database's own.
     pub fn cut(&self) -> Result<Cut, SourceError> {
-        let generation = self.manager.current();
+        self.cut_of(&self.manager.current())
+    }
+
+    /// The cut of any generation.
+    fn cut_of(&self, generation: &Generation) -> Result<Cut, SourceError> {
         let blobs = self.manager.blobs().clone();
         let measured = generation.metrics.clone();
         let (connection, (metrics, pins)) = generation.database.cut_blocking(move |connection| {

@@ -29,6 +29,8 @@ pub enum Deed {
     /// An update of the plugins of two deployments.
     UpdatePlugins,
     Plan,
+    /// A plan of a restore of one kind of entity only, which is tried in a copy.
+    PlanSelection,
     Diff,
     Reseal,
     /// A restore of one kind of entity only.
@@ -71,9 +73,9 @@ const fn twice(deed: Deed, at: &'static str, then: &'static str, outcome: Outcom
 }
 
 use Deed::{
-    AddPlugin, Capture, Create, CreatePausing, CreateSpooling, Delete, Diff, Fetch, Plan, Render, Reseal,
-    Restore, RestoreAgain, RestoreFlow, Rollback, RunWorkflow, Select, Undo, UpdatePlugins, Upload,
-    UploadRefused, Verify,
+    AddPlugin, Capture, Create, CreatePausing, CreateSpooling, Delete, Diff, Fetch, Plan, PlanSelection,
+    Render, Reseal, Restore, RestoreAgain, RestoreFlow, Rollback, RunWorkflow, Select, Undo, UpdatePlugins,
+    Upload, UploadRefused, Verify,
 };
 use Outcome::{After, Before};
 
@@ -180,6 +182,8 @@ pub const CASES: &[Case] = &[
     twice(Select, "restore:selected", "recover:generations", Before),
     kill(Verify, "verify:reading", Before),
     kill(Plan, "plan:comparing", Before),
+    kill(PlanSelection, "plan:selected", Before),
+    twice(PlanSelection, "plan:selected", "generation:removing", Before),
     kill(Diff, "diff:comparing", Before),
     kill(RunWorkflow, "workflow:running", Before),
     twice(RunWorkflow, "workflow:running", "start:closed", Before),

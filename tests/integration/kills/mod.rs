@@ -58,6 +58,7 @@ fn what_is_done_to_a_flow() {
 fn what_is_drawn_compared_run_or_put_in() {
     kill_at_each_step_of(&[
         Deed::Plan,
+        Deed::PlanSelection,
         Deed::Diff,
         Deed::Reseal,
         Deed::Verify,

@@ -177,7 +177,7 @@ impl Scene {
                     snapshot.picture().expect_not_empty();
                 }
             }
-            Deed::Plan => {
+            Deed::Plan | Deed::PlanSelection => {
                 state.assert_is(before, &claim);
                 self.ended(&api, "plan_snapshot", is_after, &claim);
             }
@@ -262,6 +262,10 @@ impl Scene {
                 );
             }
             Deed::Plan => send(Method::POST, &format!("snapshots/{KEPT}/plan"), &json!({})),
+            Deed::PlanSelection => {
+                let body = json!({ "select": { "kinds": ["secrets"] } });
+                send(Method::POST, &format!("snapshots/{KEPT}/plan"), &body);
+            }
             Deed::Diff => send(Method::POST, &format!("snapshots/{KEPT}/diff"), &json!({})),
             Deed::Select => {
                 let body = json!({ "force": true, "select": { "kinds": ["secrets"] }, "recreate_deployments_envs": false });

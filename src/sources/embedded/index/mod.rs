@@ -1,7 +1,7 @@
 //! What a state holds, as a list of its entities, and what differs between two states.
 //!
-//! An archive is taken in first, then what it is compared with: the live state, or another archive. Memory stays
-//! constant, as the list is a temporary database. Each entity has a name and a digest; the digests are made with a key
+//! An archive is taken in first, then what it is compared with: the live state, or another archive. Or the live state
+//! comes first, then what a part of an archive makes of it. Memory stays constant, as the list is a temporary database. Each entity has a name and a digest; the digests are made with a key
 //! that is forgotten, so that what is left on a disk tells no secret. What names an entity is read from the tables, so
 //! that a kind which a snapshot carries is in every comparison.
 

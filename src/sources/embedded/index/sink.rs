@@ -33,6 +33,9 @@ pub struct Reading {
     pub without_keys: bool,
     /// Users and what else is the service's own are no part of what is compared.
     pub without_accounts: bool,
+    /// The state is gone once it was taken in, so that its values are kept: else the first side is read again where
+    /// they are asked for.
+    pub passing: bool,
     /// The kinds that are not compared: one of the states does not carry them, or they can't be opened.
     pub skipped: Vec<&'static str>,
 }
@@ -94,7 +97,7 @@ fn has_extra(kind: &str) -> bool {
 }
 
 impl<'a> IndexSink<'a> {
-    /// Takes a state in as `side`. The archive comes first.
+    /// Takes a state in as `side`. The first side comes first.
     pub fn new(index: &'a mut Index, side: Side, reading: Reading) -> Self {
         Self {
             index,
@@ -137,7 +140,7 @@ impl<'a> IndexSink<'a> {
             self.index.add(self.side, (&kind, &tenant, &id), &fields, None)?;
         }
         self.index.connection.execute("DELETE FROM waiting", [])?;
-        if self.side == Side::Other {
+        if self.side == Side::Second {
             self.index.sum_up()?;
         }
         Ok(())
@@ -199,6 +202,7 @@ impl<'a> IndexSink<'a> {
                 .execute([kind, tenant, &id, &json])?;
             return Ok(());
         }
+        let place = place.filter(|_| !self.reading.passing);
         self.index.add(self.side, (kind, tenant, &id), &fields, place)
     }
 

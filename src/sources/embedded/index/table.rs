@@ -24,8 +24,8 @@ CREATE TABLE entities (
     kind TEXT NOT NULL,
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
-    archived BLOB,
-    other BLOB,
+    first BLOB,
+    second BLOB,
     entry TEXT,
     item INTEGER,
     PRIMARY KEY (kind, tenant, id)
@@ -60,27 +60,27 @@ CREATE TABLE changes (
 ) STRICT;
 ";
 
-/// The two sides of a comparison: an archive, and what it is compared with.
+/// The two sides of a comparison, in the order in which they are taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The archive.
-    Archive,
-    /// The live state, or another archive.
-    Other,
+    /// An archive; or the live state that a part of an archive is to change.
+    First,
+    /// The live state, or another archive; or the live state as it was changed.
+    Second,
 }
 
 impl Side {
     fn column(self) -> &'static str {
         match self {
-            Self::Archive => "archived",
-            Self::Other => "other",
+            Self::First => "first",
+            Self::Second => "second",
         }
     }
 
     fn number(self) -> i64 {
         match self {
-            Self::Archive => 0,
-            Self::Other => 1,
+            Self::First => 0,
+            Self::Second => 1,
         }
     }
 }
@@ -119,10 +119,10 @@ impl Change {
 /// From which side to which a comparison goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// The other side is the later state: a diff.
-    FromArchive,
-    /// The archive is the later state: a plan of its restore.
-    ToArchive,
+    /// The second side is the later state: a diff.
+    FromFirst,
+    /// The first side is the later state: a plan of the restore of an archive.
+    ToFirst,
 }
 
 /// What differs in one kind.
@@ -218,7 +218,8 @@ impl Index {
         Ok(found.optional()?.unwrap_or(false))
     }
 
-    /// Takes an entity in. The values of the other side are kept where the archive has not the same.
+    /// Takes an entity in. Its values are kept where they can't be read again: those of the first side without a place,
+    /// those of the second where the first has not the same.
     pub(super) fn add(
         &self,
         side: Side,
@@ -234,15 +235,15 @@ impl Index {
         let item = item.and_then(|item| i64::try_from(item).ok());
         let sql = format!(
             "INSERT INTO entities (kind, tenant, id, {column}, entry, item) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT DO UPDATE SET {column} = ?4 RETURNING archived"
+             ON CONFLICT DO UPDATE SET {column} = ?4 RETURNING first"
         );
-        let archived: Option<Vec<u8>> = self
+        let first: Option<Vec<u8>> = self
             .connection
             .prepare_cached(&sql)?
             .query_row(params![kind, tenant, id, digest.as_slice(), entry, item], |row| row.get(0))?;
         let is_kept = match side {
-            Side::Archive => place.is_none(),
-            Side::Other => archived.as_deref() != Some(digest.as_slice()),
+            Side::First => place.is_none(),
+            Side::Second => first.as_deref() != Some(digest.as_slice()),
         };
         if is_kept {
             self.connection
@@ -256,8 +257,8 @@ impl Index {
     pub(super) fn sum_up(&mut self) -> Result<(), SourceError> {
         let connection = &self.connection;
         let (before, after) = match self.way {
-            Way::FromArchive => ("archived", "other"),
-            Way::ToArchive => ("other", "archived"),
+            Way::FromFirst => ("first", "second"),
+            Way::ToFirst => ("second", "first"),
         };
         let kinds: Vec<String> = connection
             .prepare("SELECT DISTINCT kind FROM entities ORDER BY kind")?
@@ -292,6 +293,11 @@ impl Index {
             }
             self.summary.insert(kind, summary);
         }
+        connection.execute_batch(
+            "DELETE FROM kept WHERE side = 0 AND EXISTS (
+                SELECT 1 FROM entities e WHERE e.kind = kept.kind AND e.tenant = kept.tenant AND e.id = kept.id
+                AND e.first IS e.second)",
+        )?;
         // From here on it is only read, now and then, and several are kept.
         connection.execute_batch(&format!(
             "COMMIT; DROP TABLE waiting; PRAGMA cache_size = -{KEPT_CACHE_KIB}; PRAGMA shrink_memory;"
@@ -348,7 +354,7 @@ impl Index {
         Ok((found, passed))
     }
 
-    /// Where the archive has the values of an entity that it does not keep here: none where they are kept, or it has
+    /// Where the archive that was taken in first has the values of an entity: none where they are kept here, or it has
     /// no such entity.
     ///
     /// # Errors
@@ -358,7 +364,7 @@ impl Index {
             .connection
             .query_row(
                 "SELECT entry, item FROM entities
-                 WHERE kind = ? AND tenant = ? AND id = ? AND archived IS NOT NULL AND entry IS NOT NULL",
+                 WHERE kind = ? AND tenant = ? AND id = ? AND first IS NOT NULL AND entry IS NOT NULL",
                 [kind, tenant, id],
                 |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)),
             )
@@ -376,7 +382,7 @@ impl Index {
         let is_same: Option<bool> = self
             .connection
             .query_row(
-                "SELECT archived IS other FROM entities WHERE kind = ? AND tenant = ? AND id = ?",
+                "SELECT first IS second FROM entities WHERE kind = ? AND tenant = ? AND id = ?",
                 [kind, tenant, id],
                 |row| row.get(0),
             )
@@ -399,12 +405,12 @@ impl Index {
         };
         let archived = match archived {
             Some(fields) => fields,
-            None => kept(Side::Archive)?.unwrap_or_default(),
+            None => kept(Side::First)?.unwrap_or_default(),
         };
-        let other = kept(Side::Other)?.unwrap_or_default();
+        let other = kept(Side::Second)?.unwrap_or_default();
         let (before, after) = match self.way {
-            Way::FromArchive => (&archived, &other),
-            Way::ToArchive => (&other, &archived),
+            Way::FromFirst => (&archived, &other),
+            Way::ToFirst => (&other, &archived),
         };
         compare(before, after).map(Some).map_err(super::super::state)
     }

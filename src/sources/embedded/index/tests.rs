@@ -63,15 +63,15 @@ fn take_in(index: &mut Index, side: Side, samples: &[Sample]) {
 }
 
 fn index(folder: &tempfile::TempDir) -> Index {
-    Index::create(folder.path(), 1, Way::FromArchive).unwrap()
+    Index::create(folder.path(), 1, Way::FromFirst).unwrap()
 }
 
 #[test]
 fn every_kind_is_taken_in_and_is_the_same_as_itself() {
     let folder = tempfile::tempdir().unwrap();
     let mut index = index(&folder);
-    take_in(&mut index, Side::Archive, &samples());
-    take_in(&mut index, Side::Other, &samples());
+    take_in(&mut index, Side::First, &samples());
+    take_in(&mut index, Side::Second, &samples());
     for sample in samples() {
         // Events of executions and of groups of them are one kind.
         let number = samples().iter().filter(|other| other.kind == sample.kind).count() as u64;
@@ -99,8 +99,8 @@ fn a_change_of_any_value_of_any_kind_is_seen() {
             values.insert(key.clone(), json!("another"));
             let kind = sample.kind;
             let mut index = index(&folder);
-            take_in(&mut index, Side::Archive, &samples());
-            take_in(&mut index, Side::Other, &changed);
+            take_in(&mut index, Side::First, &samples());
+            take_in(&mut index, Side::Second, &changed);
             let (found, total) = index.page(Some(kind), None, 0, 10).unwrap();
             assert!(!found.is_empty(), "a change of `{key}` of `{kind}` is not seen");
             assert_eq!(index.page(None, None, 0, 10).unwrap().1, total, "only `{kind}` has changed");
@@ -122,8 +122,8 @@ fn pages_of_any_size_hold_every_change_once() {
         };
         (from..to).flat_map(|number| [sample(number, "spaces"), sample(number, "charts")]).collect()
     };
-    take_in(&mut index, Side::Archive, &many(0, 20, "a"));
-    take_in(&mut index, Side::Other, &many(10, 25, "b"));
+    take_in(&mut index, Side::First, &many(0, 20, "a"));
+    take_in(&mut index, Side::Second, &many(10, 25, "b"));
     let (all, total) = index.page(None, None, 0, 1000).unwrap();
     assert_eq!((all.len() as u64, total), (50, 50));
     for size in [1, 3, 7, 49] {
@@ -153,7 +153,7 @@ fn nothing_of_a_secret_is_in_the_file_and_its_change_is_seen() {
         json!({ "type": "secrets", "items": [{ "key": "pin", "value": value, "visibility": "tenant" }] })
             .to_string()
     };
-    for (side, value) in [(Side::Archive, "8274-canary"), (Side::Other, "5520-canary")] {
+    for (side, value) in [(Side::First, "8274-canary"), (Side::Second, "5520-canary")] {
         let mut sink = IndexSink::new(&mut index, side, Reading::default());
         sink.sealed("secrets", &mut |sealed| {
             sealed.add("tenants/north/secrets.json", secret(value).as_bytes())?;

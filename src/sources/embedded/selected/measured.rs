@@ -7,14 +7,34 @@ use std::io::{BufRead, BufReader, Read};
 use crate::charts::store::{Annotation, Measurement, Metric, MetricName, import_line};
 use crate::executions::Job;
 use crate::manager::Generation;
-use crate::model::{EntityName, Matcher, TenantName};
+use crate::model::{EntityName, Matcher, Selection, TenantName};
 
 use super::super::super::{EntrySource, SourceError};
-use super::super::charts::{BATCH, MAX_LINE_BYTES, METRICS, Said, named, points_tenant};
+use super::super::charts::{BATCH, MAX_LINE_BYTES, METRICS, Said, has_metrics, named, points_tenant};
 use super::super::rows::envelope_tenant;
 use super::super::state;
 use super::Wish;
+use super::rules::Purpose;
 use super::wanted::NAMED;
+
+/// The kinds of a comparison that are measurements.
+pub(super) const KINDS: [&str; 3] = ["metrics", "series", "annotations"];
+
+/// Whether measurements of the archive can be meant: else those of the manager need not be looked at.
+pub(super) fn may_be_meant(entries: &dyn EntrySource, selection: &Selection) -> bool {
+    let kinds = selection.kinds();
+    has_metrics(&entries.names())
+        && (kinds.is_empty() || ["metrics", "annotations"].iter().any(|kind| kinds.contains(*kind)))
+}
+
+/// What came of measurements.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    /// How many came, by kind; empty where none was meant.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Whether they stand in the place of others.
+    pub replaces: bool,
+}
 
 /// What an archive holds of a selection, of one tenant.
 #[derive(Default)]
@@ -60,13 +80,14 @@ pub(super) struct Tenants(pub BTreeMap<TenantName, u64>);
 /// Replaces the selected metrics and annotations in a copy of the live measurements; answers how many came, by kind.
 ///
 /// # Errors
-/// What exists already, without the leave to replace it; a name that the archive can't mean.
+/// What exists already, without the leave to replace it where that ends the work; a name that the archive can't mean.
 pub(super) fn replace(
     job: &Job,
     entries: &dyn EntrySource,
     wish: &Wish,
+    purpose: &Purpose,
     staged: &Generation,
-) -> Result<BTreeMap<&'static str, u64>, SourceError> {
+) -> Result<Measured, SourceError> {
     let mut found: BTreeMap<TenantName, Found> = BTreeMap::new();
     each_envelope(job, entries, &mut |tenant, said| {
         let name = tenant.as_str();
@@ -93,10 +114,14 @@ pub(super) fn replace(
         Ok(())
     })?;
     if found.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Measured::default());
     }
-    if !wish.force {
-        require_absent(&found, staged)?;
+    let there = existing(&found, staged)?;
+    if !there.is_empty() && !wish.force {
+        purpose.refuse("needs_force", format!(
+            "the manager holds measurements of what is selected: {}. Ask with `force` to put the archive's in their place; nothing was changed",
+            there.join(", ")
+        ))?;
     }
     let mut counts = BTreeMap::from([("metrics", 0), ("annotations", 0), ("measurements", 0)]);
     let mut names: BTreeMap<TenantName, BTreeSet<String>> = BTreeMap::new();
@@ -116,10 +141,11 @@ pub(super) fn replace(
         let Some(names) = names.get(&tenant).filter(|names| !names.is_empty()) else { continue };
         *points += import_points(job, entries, entry, &tenant, names, staged)?;
     }
-    Ok(counts)
+    Ok(Measured { counts, replaces: !there.is_empty() })
 }
 
-fn require_absent(found: &BTreeMap<TenantName, Found>, staged: &Generation) -> Result<(), SourceError> {
+/// What the copy has already of what comes, in the words of a message.
+fn existing(found: &BTreeMap<TenantName, Found>, staged: &Generation) -> Result<Vec<String>, SourceError> {
     let mut there = Vec::new();
     for (tenant, found) in found {
         let metrics = found.metrics.iter().map(|metric| metric.name.clone()).collect();
@@ -135,17 +161,11 @@ fn require_absent(found: &BTreeMap<TenantName, Found>, staged: &Generation) -> R
             }
         }
     }
-    if there.is_empty() {
-        return Ok(());
-    }
     let mut words: Vec<String> = there.iter().take(NAMED).map(ToString::to_string).collect();
     if there.len() > NAMED {
         words.push(format!("and {} more", there.len() - NAMED));
     }
-    Err(SourceError::Refused(format!(
-        "the manager holds measurements of what is selected: {}. Ask with `force` to put the archive's in their place; nothing was changed",
-        words.join(", ")
-    )))
+    Ok(words)
 }
 
 fn each_envelope(

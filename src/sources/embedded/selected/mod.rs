@@ -6,11 +6,13 @@
 
 mod compare;
 mod measured;
+mod plan;
 mod replace;
+mod rules;
 mod sql;
 mod wanted;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -27,6 +29,11 @@ use super::files::bring_file;
 use super::stage::{self, Parts};
 use super::tables::{Kind, TABLES};
 use super::{Counts, Embedded, StagedGeneration, go_on, state};
+use measured::Measured;
+use rules::Purpose;
+
+pub use plan::PlannedSelection;
+pub use rules::BrokenRule;
 
 /// How many names a report holds of each list at the most.
 const REPORTED: usize = 1000;
@@ -53,12 +60,22 @@ pub struct Selected {
     pub archived: Counts,
     /// The kinds that were not looked at.
     pub left_out: Vec<&'static str>,
+    /// Whether something of the manager is replaced or goes, for which leave has to be asked by `force`.
+    pub needs_force: bool,
+    /// Whether measurements came.
+    pub has_metrics: bool,
 }
 
-/// The generation that holds the archive's whole state; it goes when the work is done.
+/// A generation that goes when the work is done.
 struct Scratch<'a> {
     embedded: &'a Embedded,
     generation: Option<Generation>,
+}
+
+impl Scratch<'_> {
+    fn generation(&self) -> &Generation {
+        self.generation.as_ref().expect("it is taken out only when this is dropped")
+    }
 }
 
 impl Drop for Scratch<'_> {
@@ -86,15 +103,14 @@ impl Embedded {
     ) -> Result<(StagedGeneration, Selected), SourceError> {
         let live = self.manager.current();
         let began = Timestamp::now().to_string();
-        let generation = self.manager.generations().create().map_err(state)?;
-        let scratch = Scratch { embedded: self, generation: Some(generation.clone()) };
-        let parts = Parts { files: false, metrics: false };
-        let filled = stage::fill(&self.manager, &generation, job, entries, parts)?;
-        let number = self.manager.generations().create_copy(&live).map_err(state)?;
-        let work = Work { embedded: self, job, entries, wish, began, archive: &generation, number };
-        let done = work.change(filled.counts).and_then(|(selected, notes, flow_notes, pins)| {
+        let (scratch, archived) = self.fill_scratch(job, entries)?;
+        let number = self.manager.generations().create_copy(&live, true).map_err(state)?;
+        let purpose = Purpose::Restore;
+        let archive = scratch.generation();
+        let work = Work { embedded: self, job, entries, wish, purpose: &purpose, began, archive, number };
+        let done = work.change(archived).and_then(|mut changed| {
             let staged = self.manager.generations().load(number).map_err(state)?;
-            let has_metrics = work.change_metrics(&staged)?;
+            work.change_metrics(&staged, &mut changed.selected)?;
             go_on(&live, &staged)?;
             let counts =
                 staged.database.read_blocking(crate::manager::Inventory::read).map_err(state)?.counts;
@@ -102,26 +118,22 @@ impl Embedded {
             self.manager.generations().sync(number).map_err(state)?;
             staged.close_blocking();
             failpoints::hit("restore:selected", job)?;
-            Ok((selected, notes, flow_notes, pins, counts, has_metrics))
+            Ok((changed, counts))
         });
         drop(scratch);
         match done {
-            Ok((mut selected, notes, flow_notes, pins, counts, measured)) => {
-                let has_metrics = !measured.is_empty();
-                if has_metrics {
-                    selected.report["measurements"] = json!(measured);
-                }
+            Ok((changed, counts)) => {
                 let staged = StagedGeneration {
                     manager: self.manager.clone(),
                     before: live.number,
                     after: number,
                     counts,
-                    notes,
-                    flow_notes,
-                    has_metrics,
-                    _pins: pins,
+                    notes: changed.notes,
+                    flow_notes: changed.flow_notes,
+                    has_metrics: changed.selected.has_metrics,
+                    _pins: changed.pins,
                 };
-                Ok((staged, selected))
+                Ok((staged, changed.selected))
             }
             Err(error) => {
                 self.remove(number);
@@ -129,6 +141,19 @@ impl Embedded {
                 Err(if job.is_cancelled() { SourceError::Cancelled } else { error })
             }
         }
+    }
+
+    /// The archive's whole state, without files and measurements.
+    fn fill_scratch(
+        &self,
+        job: &Job,
+        entries: &dyn EntrySource,
+    ) -> Result<(Scratch<'_>, Counts), SourceError> {
+        let generation = self.manager.generations().create().map_err(state)?;
+        let scratch = Scratch { embedded: self, generation: Some(generation) };
+        let parts = Parts { files: false, metrics: false };
+        let filled = stage::fill(&self.manager, scratch.generation(), job, entries, parts)?;
+        Ok((scratch, filled.counts))
     }
 
     fn remove(&self, number: u64) {
@@ -143,6 +168,7 @@ struct Work<'a> {
     job: &'a Job,
     entries: &'a dyn EntrySource,
     wish: &'a Wish,
+    purpose: &'a Purpose,
     /// When the staging began.
     began: String,
     archive: &'a Generation,
@@ -150,8 +176,14 @@ struct Work<'a> {
     number: u64,
 }
 
-/// What was done, notes, notes on flows, and the files that came.
-type Changed = (Selected, Vec<String>, Vec<String>, Vec<Pin>);
+/// What was done in the copy.
+struct Changed {
+    selected: Selected,
+    notes: Vec<String>,
+    flow_notes: Vec<String>,
+    /// The files that came.
+    pins: Vec<Pin>,
+}
 
 impl Work<'_> {
     fn phase(&self, phase: &'static str) {
@@ -169,29 +201,28 @@ impl Work<'_> {
         if !self.wish.include_dependencies
             && let Some(names) = wanted::told(&connection, "wanted WHERE why = 'dependency'")?
         {
-            return Err(SourceError::Refused(format!(
+            self.purpose.refuse("needs_dependencies", format!(
                 "what is selected needs what the manager lacks: {names}. Select it too, or ask with `dependencies` = `include` to take it along; nothing was changed"
-            )));
+            ))?;
         }
         self.phase("comparing");
         let kept = self.not_carried();
         compare::compare(&connection, self.job, self.embedded.manager.vault(), &kept)?;
         wanted::add_going(&connection, self.job)?;
-        if !self.wish.force {
-            let differing = wanted::told(&connection, "wanted WHERE state = 'differs'")?;
-            let going = wanted::told(&connection, "going")?;
-            if differing.is_some() || going.is_some() {
-                let differing = differing.map(|names| format!(" It differs: {names}."));
-                let going = going.map(|names| format!(" The archive has not: {names}."));
-                return Err(SourceError::Refused(format!(
-                    "the manager holds what is selected in another form.{}{} Ask with `force` to replace it by the archive's; nothing was changed",
-                    differing.unwrap_or_default(),
-                    going.unwrap_or_default()
-                )));
-            }
+        let differing = wanted::told(&connection, "wanted WHERE state = 'differs'")?;
+        let going = wanted::told(&connection, "going")?;
+        let needs_force = differing.is_some() || going.is_some();
+        if needs_force && !self.wish.force {
+            let differing = differing.map(|names| format!(" It differs: {names}."));
+            let going = going.map(|names| format!(" The archive has not: {names}."));
+            self.purpose.refuse("needs_force", format!(
+                "the manager holds what is selected in another form.{}{} Ask with `force` to replace it by the archive's; nothing was changed",
+                differing.unwrap_or_default(),
+                going.unwrap_or_default()
+            ))?;
         }
         self.phase("replacing");
-        let pins = self.files(&connection)?;
+        let pins = if self.purpose.brings_files() { self.files(&connection)? } else { Vec::new() };
         replace::replace(&connection, self.job, &kept)?;
         replace::check(&connection)?;
         let (notes, flow_notes) = (self.notes(&connection)?, flow_notes(&connection)?);
@@ -200,9 +231,11 @@ impl Work<'_> {
             deployments: deployments(&connection)?,
             archived,
             left_out: vec!["metrics", "annotations", "measurements"],
+            needs_force,
+            has_metrics: false,
         };
         connection.close().map_err(|(_, error)| error)?;
-        Ok((selected, notes, flow_notes, pins))
+        Ok(Changed { selected, notes, flow_notes, pins })
     }
 
     /// One connection to the copy, and to the archive's state beside it.
@@ -225,10 +258,13 @@ impl Work<'_> {
         for name in selection.tenants() {
             if !tenants.contains(name) {
                 let held: Vec<&str> = tenants.iter().map(|tenant| tenant.as_str()).collect();
-                return Err(SourceError::Refused(format!(
-                    "the archive holds no tenant `{name}`, only {}; nothing was changed",
-                    held.join(", ")
-                )));
+                self.purpose.refuse(
+                    "not_in_archive",
+                    format!(
+                        "the archive holds no tenant `{name}`, only {}; nothing was changed",
+                        held.join(", ")
+                    ),
+                )?;
             }
         }
         let mut matcher = selection.matcher();
@@ -245,15 +281,15 @@ impl Work<'_> {
         }
         let unmet: Vec<String> = matcher.unmet().take(wanted::NAMED).map(|id| format!("`{id}`")).collect();
         if !unmet.is_empty() {
-            return Err(SourceError::Refused(format!(
-                "the archive holds nothing that {} names; nothing was changed",
-                unmet.join(", ")
-            )));
-        }
-        if found == 0 {
-            return Err(SourceError::Refused(
+            self.purpose.refuse(
+                "not_in_archive",
+                format!("the archive holds nothing that {} names; nothing was changed", unmet.join(", ")),
+            )?;
+        } else if found == 0 {
+            self.purpose.refuse(
+                "not_in_archive",
                 "the archive holds nothing of what is selected; nothing was changed".to_owned(),
-            ));
+            )?;
         }
         Ok(())
     }
@@ -357,9 +393,16 @@ impl Work<'_> {
         }))
     }
 
-    /// Changes the measurements of the copy; answers what came, by kind.
-    fn change_metrics(&self, staged: &Generation) -> Result<BTreeMap<&'static str, u64>, SourceError> {
-        measured::replace(self.job, self.entries, self.wish, staged)
+    /// Changes the measurements of the copy, and says in the report what came.
+    fn change_metrics(&self, staged: &Generation, selected: &mut Selected) -> Result<(), SourceError> {
+        let Measured { counts, replaces } =
+            measured::replace(self.job, self.entries, self.wish, self.purpose, staged)?;
+        selected.needs_force |= replaces;
+        if !counts.is_empty() {
+            selected.has_metrics = true;
+            selected.report["measurements"] = json!(counts);
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::Permission;
 
 use super::super::examples::execution;
 use super::super::operation::Method::{Get, Post};
-use super::super::operation::{Operation, call, flag, reference, text};
+use super::super::operation::{Operation, call, choice, flag, reference, selection, text};
 use super::Group;
 
 const NOT_FOUND: &str = "Requested `Snapshot` with ID `nightly` was not found";
@@ -39,19 +39,36 @@ fn plan() -> Operation {
             "Records an execution `plan_snapshot` and returns at once; nothing of the manager is touched. When it has \
              ended, its report is the plan: what would be added, removed and changed by kind, what is sealed and \
              whether a key is here, what space it needs, which users would be added, and by which rules the restore \
-             would be refused. `GET` on the same path answers it too.",
+             would be refused. With `select` it is the plan of a restore of only the entities that it means: what is \
+             needed and lacking is in it, and named among the refusals unless `dependencies` is `include`. The query \
+             may say the same by `kind`, `tenant`, `id` and `dependencies`. `GET` on the same path answers it too.",
         )
         .needs(PLAN)
         .of(ID, "nightly")
         .takes(
             vec![
                 flag("force", false, "Whether the restore will be asked for with `force`."),
+                selection(
+                    "The entities that will be brought back; all of them without it. What is said of kinds, tenants and \
+                     ids narrows each other.",
+                ),
+                choice(
+                    "dependencies",
+                    &["refuse", "include"],
+                    "What the restore will be asked to do about what selected entities need and the manager lacks. Goes \
+                     with `select`.",
+                ),
                 flag("skip_sealed", false, "Whether it will be asked for with `skip_sealed`."),
                 flag("queue", false, "Whether it will be asked for with `queue`."),
             ],
             json!({ "force": true }),
         )
         .finds(NOT_FOUND)
+        .fails(
+            ErrorCode::BadParameters,
+            "An option or the selection can't be read, or names a kind that there is not.",
+            "`towers` is no kind of entity: use one of tenants, plugins, secrets, blueprints, deployments",
+        )
         .fails(ErrorCode::SnapshotAction, "It has no archive.", "Failed snapshot cannot be planned to be restored")
         .fails(
             ErrorCode::ExistingRunningExecution,
@@ -299,6 +316,10 @@ fn plan_schema() -> Value {
             "totals": totals_schema(),
             "kinds": kinds_schema(),
             "force": { "type": "object" },
+            "selected": {
+                "type": "object",
+                "description": "Of the plan of a selective restore: what its report will say of itself.",
+            },
             "accounts": { "type": "object" },
             "executions": { "type": "object" },
             "stays": { "type": "array", "items": { "type": "object" } },
