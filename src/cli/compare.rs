@@ -323,6 +323,17 @@ fn plan_text(plan: &Value) -> String {
             lines.push((label, names.join(", ")));
         }
     }
+    for lost in plan["sealed"]["lost"].as_array().into_iter().flatten() {
+        let name = ["kind", "tenant", "id"].map(|key| field(lost, key)).join("/");
+        lines.push(match field(lost, "lacks").as_str() {
+            "all" => ("does not come", name),
+            lacks => ("comes without", format!("{}: {name}", lacks.replace('_', " "))),
+        });
+    }
+    for kind in list("/sealed/unnamed") {
+        let count = field(&plan["sealed"]["missing"], &kind);
+        lines.push(("does not come", format!("{count} {kind}, whose names are sealed, too")));
+    }
     for stays in plan["stays"].as_array().into_iter().flatten() {
         lines.push(("stays", format!("{}: {}", field(stays, "source"), field(stays, "reason"))));
     }

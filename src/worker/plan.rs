@@ -2,6 +2,7 @@
 //!
 //! A restore makes the same plan as its first phase, by the same rules, so that it does what was planned.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 
 use serde::Serialize;
@@ -15,7 +16,8 @@ use crate::keys::Keys;
 use crate::model::{Execution, ExecutionStatus, Snapshot, Timestamp, Workflow};
 use crate::records::Records;
 use crate::sources::embedded::{
-    Change, Index, IndexSink, Reading, Side, Way, Wish, carries_metrics, require_known_tables,
+    Change, Index, IndexSink, Reading, Side, Way, Wish, blueprints_without_archive, carries_metrics,
+    require_known_tables,
 };
 use crate::sources::{CollectOptions, EntrySource, SourceError, accounts};
 
@@ -146,6 +148,10 @@ impl SnapshotWorker {
             None => {
                 self.plan_cleanness(job.execution(), &mut plan, &mut refusals)?;
                 plan.insert("stays".to_owned(), stays(archive));
+                if sealed == Sealed::PassedOver && index.is_some() {
+                    let lost = sealed::lost(archive, &keys, sealed)?;
+                    plan.insert("sealed".to_owned(), sealed::missing(archive, sealed, &lost));
+                }
                 self.plan_accounts(&source, index.as_ref())?
             }
             Some(_) => json!({ "added": [], "kept": [], "sleeping": [] }),
@@ -173,7 +179,12 @@ impl SnapshotWorker {
         let is_open = sealed == Sealed::PassedOver || opens(archive, &keys.identities);
         let source = ArchiveSource::new(archive, &keys.identities).passing_over(sealed);
         let has_metrics = carries_metrics(&source.names());
-        let mut reading = Reading { settled: true, without_accounts: true, ..Reading::default() };
+        let mut reading = Reading {
+            settled: true,
+            without_accounts: true,
+            without_archives: blueprints_without_archive(&source),
+            ..Reading::default()
+        };
         if !is_open {
             reading.without_keys = true;
             reading.skipped.extend(["secrets", "agent_credentials"]);
@@ -199,7 +210,7 @@ impl SnapshotWorker {
             metrics_from: has_metrics.then_some(i64::MIN),
         };
         // The live state is compared as it is: that a restore stops flows is a change, too.
-        let reading = Reading { settled: false, ..reading };
+        let reading = Reading { settled: false, without_archives: BTreeSet::new(), ..reading };
         let mut sink = IndexSink::new(&mut index, Side::Second, reading);
         self.embedded().cut()?.collect(job, everything, &mut sink)?;
         sink.finish()?;

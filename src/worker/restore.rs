@@ -96,7 +96,11 @@ impl SnapshotWorker {
         self.judge(job, &archive, &keys, sealed)?;
         // From here on nobody changes what is judged to be clean, or is about to be replaced.
         let _closed = Closed::new(&self.manager)?;
-        let wish = super::selective::wish(execution)?;
+        let mut lost = sealed::lost(&archive, &keys, sealed)?;
+        let mut wish = super::selective::wish(execution)?;
+        if let Some(wish) = &mut wish {
+            wish.lost = std::mem::take(&mut lost.named);
+        }
         let former = match &wish {
             None => self.require_clean_or_forced(job)?,
             Some(_) => self.manager.inventory_blocking()?,
@@ -201,6 +205,7 @@ impl SnapshotWorker {
         let live = self.manager.inventory_blocking()?;
         job.log(format!("Successfully restored snapshot `{}`", snapshot.id));
         if let Some(selected) = &selected {
+            lost.named.clone_from(&selected.lost);
             return Ok(Some(super::selective::report(
                 &snapshot.id,
                 archive.signature(),
@@ -209,7 +214,7 @@ impl SnapshotWorker {
                     embedded::NAME: { "outcome": "done", "counts": live.counts, "changed": former.compare(&live), "notes": staged.notes },
                     "flows": { "outcome": "done", "counts": flow_counts(&live.counts), "notes": staged.flow_notes },
                     "metrics": metrics,
-                    "sealed": sealed::missing(&archive, sealed),
+                    "sealed": sealed::missing(&archive, sealed, &lost),
                 }),
                 &environments,
             )));
@@ -224,7 +229,7 @@ impl SnapshotWorker {
                 "flows": { "outcome": "done", "counts": flow_counts(&staged.counts), "notes": staged.flow_notes },
                 "accounts": accounts_report(&restored),
                 "metrics": metrics,
-                "sealed": sealed::missing(&archive, sealed),
+                "sealed": sealed::missing(&archive, sealed, &lost),
             },
             "environments": environments,
         })))

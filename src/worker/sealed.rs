@@ -5,11 +5,18 @@ use serde_json::{Value, json};
 use crate::archive::{Archive, ArchiveError, open_sealed};
 use crate::keys::Keys;
 use crate::model::Execution;
+use crate::sources::SourceError;
+use crate::sources::embedded::LostMaterial;
+
+use super::carrier::ArchiveSource;
 
 /// The kinds of entities that only sealed parts hold.
 const SEALED_KINDS: [&str; 3] = ["secrets", "agent_credentials", "private_keys"];
 /// Where blueprints' archives lie that hold keys.
 const BLUEPRINTS: &str = "credentials/blueprints/";
+
+/// How many entities a report names at the most.
+const REPORTED: usize = 1000;
 
 /// What is done with the sealed parts of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +70,19 @@ fn no_key(archive: &Archive) -> String {
     )
 }
 
-/// What a restore without the sealed parts did not bring back; nothing where it brought all.
-pub(super) fn missing(archive: &Archive, sealed: Sealed) -> Value {
+/// What entities of an archive lose, by name; nothing where the sealed parts are wanted.
+pub(super) fn lost(archive: &Archive, keys: &Keys, sealed: Sealed) -> Result<LostMaterial, SourceError> {
+    if sealed == Sealed::Wanted {
+        return Ok(LostMaterial::default());
+    }
+    let opened = ArchiveSource::new(archive, &keys.identities);
+    let entries = ArchiveSource::new(archive, &keys.identities).passing_over(sealed);
+    LostMaterial::read(&entries, &opened)
+}
+
+/// What a restore without the sealed parts does not bring back; nothing where it brings all. The counts are of the whole
+/// archive, `lost` of what comes.
+pub(super) fn missing(archive: &Archive, sealed: Sealed, lost: &LostMaterial) -> Value {
     if sealed == Sealed::Wanted {
         return json!({ "outcome": "done" });
     }
@@ -85,5 +103,8 @@ pub(super) fn missing(archive: &Archive, sealed: Sealed) -> Value {
             "private_keys": count("private_keys"),
             "blueprint_archives": blueprints.collect::<Vec<_>>(),
         },
+        "lost": &lost.named[..lost.named.len().min(REPORTED)],
+        "lost_more": lost.named.len().saturating_sub(REPORTED),
+        "unnamed": lost.unnamed.iter().filter(|kind| count(kind) > 0).collect::<Vec<_>>(),
     })
 }

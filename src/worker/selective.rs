@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::archive::{Archive, SignatureState};
 use crate::executions::{Job, JobError};
 use crate::model::{Execution, Selection, SnapshotId};
-use crate::sources::embedded::{self, Index, PlannedSelection, Selected, Way, Wish};
+use crate::sources::embedded::{self, Index, LostMaterial, PlannedSelection, Selected, Way, Wish};
 use crate::sources::{SourceError, accounts};
 
 use super::SnapshotWorker;
@@ -14,7 +14,7 @@ use super::carrier::ArchiveSource;
 use super::diff::summary;
 use super::plan::Refusal;
 use super::restore::unkept_promise;
-use super::sealed::Sealed;
+use super::sealed::{self, Sealed};
 
 /// What an execution asks to be brought back of its archive; none where it asks for all.
 pub(super) fn wish(execution: &Execution) -> Result<Option<Wish>, JobError> {
@@ -25,7 +25,7 @@ pub(super) fn wish(execution: &Execution) -> Result<Option<Wish>, JobError> {
         .map_err(|error| JobError::Failed(error.to_string()))?;
     let include_dependencies =
         execution.parameters.get("dependencies").and_then(Value::as_str) == Some("include");
-    Ok(Some(Wish { selection, include_dependencies, force: execution.asks_for("force") }))
+    Ok(Some(Wish { selection, include_dependencies, force: execution.asks_for("force"), lost: Vec::new() }))
 }
 
 /// The report of a selective restore that was only to say what it would do.
@@ -65,6 +65,8 @@ impl SnapshotWorker {
     ) -> Result<(Option<Index>, Map<String, Value>), SourceError> {
         let keys = self.keys.current();
         let source = ArchiveSource::new(archive, &keys.identities).passing_over(sealed);
+        let material = sealed::lost(archive, &keys, sealed)?;
+        let wish = &Wish { lost: material.named, ..wish.clone() };
         let mut index = Index::create(&self.settings.partial, job.boot(), Way::FromFirst)?;
         let PlannedSelection { selected, broken } =
             self.embedded().plan_selected(job, &source, wish, &mut index)?;
@@ -77,6 +79,10 @@ impl SnapshotWorker {
         let mut plan = summary(&index)?;
         plan.insert("force".to_owned(), force(wish, &selected));
         plan.insert("stays".to_owned(), stays(&selected));
+        if sealed == Sealed::PassedOver {
+            let lost = LostMaterial { named: selected.lost, unnamed: material.unnamed };
+            plan.insert("sealed".to_owned(), sealed::missing(archive, sealed, &lost));
+        }
         plan.insert("selected".to_owned(), selected.report);
         Ok((Some(index), plan))
     }

@@ -202,13 +202,56 @@ fn without_the_sealed_parts_all_else_is_restored_and_what_is_missing_is_told() {
         other.wait_for_end(&execution)["report"].clone()
     };
     assert_eq!(planned(json!({}))["refusals"][0]["rule"], "no_key");
-    assert_eq!(planned(json!({ "skip_sealed": true }))["can_be_restored"], true);
+    let bare = planned(json!({ "skip_sealed": true }));
+    assert_eq!(bare["can_be_restored"], true);
     let restored = other.restore_snapshot("carried", &json!({ "skip_sealed": true }));
     assert_eq!(restored["status"], "terminated", "{restored:#}");
     let sealed = &restored["report"]["sources"]["sealed"];
     assert_eq!(sealed["missing"]["secrets"], secrets, "{sealed:#}");
     assert_eq!(sealed["missing"]["blueprint_archives"], json!(["default_tenant/boat"]));
     assert!(sealed["missing"]["private_keys"].as_u64().unwrap() > 0);
+    let boat = |kind: &str, id: &str, lacks: &str| json!({ "kind": kind, "tenant": "default_tenant", "id": id, "lacks": lacks });
+    let lost = sealed["lost"].as_array().unwrap();
+    for one in [
+        boat("blueprints", "boat", "archive"),
+        boat("deployments", "boat", "private_keys"),
+        boat("nodes", "boat/hull", "private_keys"),
+    ] {
+        assert!(lost.contains(&one), "{one} is not named: {sealed:#}");
+    }
+    assert!(!sealed["lost"].to_string().contains("lighthouse"), "{sealed:#}");
+    assert_eq!(sealed["unnamed"], json!(["secrets"]), "{sealed:#}");
+    assert_eq!(&bare["sealed"], sealed, "the plan names the same");
+    let again = planned(json!({ "skip_sealed": true, "force": true }));
+    assert_eq!(again["totals"], json!({ "added": 0, "removed": 0, "changed": 0 }), "{again:#}");
+
+    // Where the key is here, what does not come has a name; what would lose something would be changed.
+    let execution =
+        api.post("snapshots/carried/plan", &json!({ "skip_sealed": true, "force": true })).expect(201);
+    let own = api.wait_for_end(&execution)["report"].clone();
+    assert_eq!(own["sealed"]["unnamed"], json!([]), "{own:#}");
+    let gone = boat("secrets", "lamp_passphrase", "all");
+    assert!(own["sealed"]["lost"].as_array().unwrap().contains(&gone), "{own:#}");
+    let changed = &own["kinds"]["blueprints"]["first"]["changed"];
+    assert_eq!(changed, &json!([{ "tenant": "default_tenant", "id": "boat" }]), "{own:#}");
+    let fields = api
+        .get("snapshots/carried/plan/fields?kind=blueprints&tenant=default_tenant&entity_id=boat")
+        .expect(200);
+    let pointers: Vec<&Value> =
+        fields["fields"].as_array().unwrap().iter().map(|field| &field["pointer"]).collect();
+    assert_eq!(pointers, ["/archive_blob", "/archive_size_bytes"], "{fields:#}");
+    // Of a part, only what is in it.
+    let select = json!({ "ids": ["deployments/default_tenant/boat"] });
+    let body = json!({ "skip_sealed": true, "force": true, "select": select });
+    let execution = api.post("snapshots/carried/plan", &body).expect(201);
+    let part = api.wait_for_end(&execution)["report"].clone();
+    let kinds: Vec<&str> = part["sealed"]["lost"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|lost| lost["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["deployments", "nodes"], "{part:#}");
     assert_eq!(sealed["sealed_for"][0], first.key_show()["recipients"][0]["fingerprint"]);
     let notes = restored["report"]["sources"]["embedded"]["notes"].to_string();
     assert!(notes.contains("`boat`") && notes.contains("were not restored"), "{notes}");

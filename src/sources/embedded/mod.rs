@@ -7,6 +7,7 @@ mod files;
 mod flows;
 mod index;
 mod judge;
+mod lost;
 mod nested;
 mod passage;
 mod rows;
@@ -35,6 +36,7 @@ pub use index::{
 };
 
 pub use judge::judge;
+pub use lost::{Lack, Lost, LostMaterial, blueprints_without_archive};
 pub use passage::WalLimit;
 pub use selected::{BrokenRule, PlannedSelection, Selected, Wish};
 pub use stage::require_known_tables;

@@ -120,6 +120,13 @@ pub(super) fn settle(kind: &str, fields: &mut Fields) {
     }
 }
 
+/// Changes a blueprint into what a restore makes of it that passes its archive over.
+pub(super) fn leave_archive_out(fields: &mut Fields) {
+    for (key, raw) in [("archive_blob", "null"), ("archive_size_bytes", "0")] {
+        fields.insert(key.to_owned(), raw.to_owned());
+    }
+}
+
 fn is_active(fields: &Fields) -> bool {
     use crate::model::ExecutionStatus;
     text(fields, "status")

@@ -3,7 +3,7 @@
 //! The live state comes through the collector itself and an archive is replayed into the same sink, so that what is
 //! compared is what a restore would bring back, and neither side can be read in another way than the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 
@@ -14,7 +14,9 @@ use zeroize::Zeroizing;
 use crate::sources::{EntrySink, EntrySource, KeyMaterial, SealedSink, SourceError};
 
 use super::super::tables::TABLES;
-use super::fields::{Fields, fields, holds_placeholders, mark_placeholders, normalize, parse, settle, text};
+use super::fields::{
+    Fields, fields, holds_placeholders, leave_archive_out, mark_placeholders, normalize, parse, settle, text,
+};
 use super::identity::{Name, complete, name};
 use super::points::Points;
 use super::table::{Index, Side};
@@ -36,6 +38,8 @@ pub struct Reading {
     /// The state is gone once it was taken in, so that its values are kept: else the first side is read again where
     /// they are asked for.
     pub passing: bool,
+    /// Blueprints, by tenant and id, that a restore brings back without their archives.
+    pub without_archives: BTreeSet<(String, String)>,
     /// The kinds that are not compared: one of the states does not carry them, or they can't be opened.
     pub skipped: Vec<&'static str>,
 }
@@ -202,7 +206,12 @@ impl<'a> IndexSink<'a> {
                 .execute([kind, tenant, &id, &json])?;
             return Ok(());
         }
-        let place = place.filter(|_| !self.reading.passing);
+        let is_bare =
+            kind == "blueprints" && self.reading.without_archives.contains(&(tenant.to_owned(), id.clone()));
+        if is_bare {
+            leave_archive_out(&mut fields);
+        }
+        let place = place.filter(|_| !self.reading.passing && !is_bare);
         self.index.add(self.side, (kind, tenant, &id), &fields, place)
     }
 

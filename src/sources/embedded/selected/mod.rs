@@ -28,7 +28,7 @@ use super::entities::ENTITIES;
 use super::files::bring_file;
 use super::stage::{self, Parts};
 use super::tables::{Kind, TABLES};
-use super::{Counts, Embedded, StagedGeneration, go_on, state};
+use super::{Counts, Embedded, Lack, Lost, StagedGeneration, go_on, state};
 use measured::Measured;
 use rules::Purpose;
 
@@ -47,6 +47,8 @@ pub struct Wish {
     pub include_dependencies: bool,
     /// What exists and differs is replaced; else the restore is refused.
     pub force: bool,
+    /// What entities of the archive lose, as sealed parts of it are passed over.
+    pub lost: Vec<Lost>,
 }
 
 /// What a selective restore did, for its report.
@@ -64,6 +66,8 @@ pub struct Selected {
     pub needs_force: bool,
     /// Whether measurements came.
     pub has_metrics: bool,
+    /// What came without something that is sealed.
+    pub lost: Vec<Lost>,
 }
 
 /// A generation that goes when the work is done.
@@ -233,6 +237,7 @@ impl Work<'_> {
             left_out: vec!["metrics", "annotations", "measurements"],
             needs_force,
             has_metrics: false,
+            lost: self.lost(&connection)?,
         };
         connection.close().map_err(|(_, error)| error)?;
         Ok(Changed { selected, notes, flow_notes, pins })
@@ -362,6 +367,25 @@ impl Work<'_> {
             }
         }
         Ok(notes)
+    }
+
+    /// What of the losses concerns what comes.
+    fn lost(&self, connection: &Connection) -> Result<Vec<Lost>, SourceError> {
+        let mut statement = connection
+            .prepare("SELECT state FROM archive.wanted WHERE kind = ? AND tenant = ? AND id = ?")?;
+        let mut lost = Vec::new();
+        for one in &self.wish.lost {
+            let mut rows = statement.query([&one.kind, &one.tenant, &one.id])?;
+            let state: Option<String> = rows.next()?.map(|row| row.get(0)).transpose()?;
+            let is_lost = match state.as_deref() {
+                Some("missing") => true,
+                // Where the manager has credentials, they stay.
+                Some("differs") => one.lacks != Lack::Credentials,
+                _ => false,
+            };
+            lost.extend(is_lost.then(|| one.clone()));
+        }
+        Ok(lost)
     }
 
     fn report(&self, connection: &Connection) -> Result<Value, SourceError> {

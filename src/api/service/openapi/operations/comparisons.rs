@@ -320,6 +320,11 @@ fn plan_schema() -> Value {
                 "type": "object",
                 "description": "Of the plan of a selective restore: what its report will say of itself.",
             },
+            "sealed": {
+                "type": "object",
+                "description": "With `skip_sealed`: what does not come or comes without something that is sealed, by \
+                                kind, tenant and id in `lost`; of the kinds in `unnamed` the names are sealed, too.",
+            },
             "accounts": { "type": "object" },
             "executions": { "type": "object" },
             "stays": { "type": "array", "items": { "type": "object" } },
