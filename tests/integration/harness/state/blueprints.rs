@@ -20,10 +20,10 @@ pub struct Blueprint {
     pub inputs: usize,
 }
 
-/// Makes one.
-pub fn blueprint(dice: &mut Dice) -> Blueprint {
-    let has_workflows = dice.chance(60);
-    let nodes = dice.between(0, 4);
+/// Makes one; one that serves has workflows and nodes.
+pub fn blueprint(serves: bool, dice: &mut Dice) -> Blueprint {
+    let has_workflows = dice.chance(60) || serves;
+    let nodes = dice.between(usize::from(serves), 4);
     let inputs = dice.below(3);
     let mut main = String::from("tosca_definitions_version: cloudify_dsl_1_4\n");
     if dice.chance(50) {

@@ -8,9 +8,9 @@ use super::Dice;
 /// Values that a measurement can have.
 const VALUES: [f64; 8] = [0.0, -0.0, 1.0, -17.25, 0.1, 1e30, 9_007_199_254_740_993.0, 1e-20];
 
-/// Fills a tenant with up to `most` of each; `now` is the moment up to which was measured.
-pub fn charts(api: &Api, most: usize, now: i64, dice: &mut Dice) {
-    let metrics: Vec<String> = (0..dice.between(0, most))
+/// Fills a tenant with `least` to `most` of each; `now` is the moment up to which was measured.
+pub fn charts(api: &Api, (least, most): (usize, usize), now: i64, dice: &mut Dice) {
+    let metrics: Vec<String> = (0..dice.between(least, most))
         .map(|number| format!("m{number}.{}", dice.pick(&["a", "B:c", "d-e_f"])))
         .collect();
     for metric in &metrics {
@@ -35,13 +35,13 @@ pub fn charts(api: &Api, most: usize, now: i64, dice: &mut Dice) {
             }
         }
     }
-    for _ in 0..dice.between(0, most) {
+    for _ in 0..dice.between(least, most) {
         let space = create_space(api, &dice.name());
-        for _ in 0..dice.below(3) {
+        for _ in 0..dice.between(least, 2) {
             create_chart(api, space, &chart(&metrics, dice));
         }
     }
-    for number in 0..dice.between(0, most) {
+    for number in 0..dice.between(least, most) {
         let start = now - i64::try_from(dice.below(3000)).unwrap() - 1;
         let mut event = json!({ "title": dice.name(), "description": dice.text(), "start_time": start });
         if dice.chance(50) {

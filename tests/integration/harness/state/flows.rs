@@ -8,8 +8,8 @@ use super::Dice;
 /// The ids of steps, odd ones among them.
 const STEPS: [&str; 5] = ["step_1", "Schritt ü/2", "a.b:c", "%2F", "灯"];
 
-/// Makes a flow in a tenant's workspace.
-pub fn flow(api: &Api, tenant: &str, dice: &mut Dice) {
+/// Makes a flow in a tenant's workspace; one that is whole has a snapshot, a history and a capture.
+pub fn flow(api: &Api, tenant: &str, is_whole: bool, dice: &mut Dice) {
     let steps = &STEPS[..dice.between(1, STEPS.len())];
     let mut body = flow_body(tenant, &dice.name(), steps);
     if dice.chance(50) {
@@ -38,7 +38,10 @@ pub fn flow(api: &Api, tenant: &str, dice: &mut Dice) {
         let reply = flow.undo(&json!({ "steps": 1 }));
         assert!(reply.status < 500, "{}", reply.text());
     }
-    if dice.chance(40) {
+    if is_whole {
+        flow.emit(steps[0], &dice.json_text(2)).expect_status(200);
+    }
+    if dice.chance(40) || is_whole {
         flow.capture(&dice.text());
     }
     if dice.chance(30) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::material::{form, wagon};
 use super::super::{Api, eventually, now};
 use super::blueprints::{MAIN_FILE, blueprint};
-use super::{Dice, charts, flows, many};
+use super::{Dice, accounts, charts, flows, many};
 
 /// How much there is in a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Size {
     Empty,
     /// One tenant with a little of everything.
     Small,
-    /// Several tenants.
+    /// Several tenants, the first of which has something of every kind, whatever chance says.
     Full,
 }
 
@@ -46,12 +46,13 @@ pub fn generate(api: &Api, seed: u64, size: Size) {
             tenants.push(name);
         }
     }
-    users(api, &tenants, &mut dice);
+    accounts::accounts(api, &tenants, size == Size::Full, &mut dice);
     let mut numbers = 0..;
-    for tenant in &tenants {
+    for (index, tenant) in tenants.iter().enumerate() {
         Tenant {
             api: api.clone().tenant(tenant),
             name: tenant,
+            is_whole: size == Size::Full && index == 0,
             numbers: &mut numbers,
             size,
             dice: &mut dice,
@@ -60,25 +61,11 @@ pub fn generate(api: &Api, seed: u64, size: Size) {
     }
 }
 
-/// Users of the service with roles in tenants, who come along locked.
-fn users(api: &Api, tenants: &[String], dice: &mut Dice) {
-    for number in 0..dice.below(3) {
-        let name = format!("{}{number}", dice.pick(&["jo", "ada@example.org.", "k-_."]));
-        let user = json!({ "username": name, "password": "password-123", "role": "default" });
-        api.put("users", &user).expect(201);
-        for tenant in tenants {
-            if dice.chance(60) {
-                let role = dice.pick(&["viewer", "operations", "user", "manager"]);
-                let member = json!({ "tenant_name": tenant, "username": name, "role": role });
-                api.put("tenants/users", &member).expect(200);
-            }
-        }
-    }
-}
-
 struct Tenant<'a> {
     api: Api,
     name: &'a str,
+    /// Whether it has something of every kind.
+    is_whole: bool,
     numbers: &'a mut std::ops::RangeFrom<usize>,
     size: Size,
     dice: &'a mut Dice,
@@ -87,42 +74,58 @@ struct Tenant<'a> {
 impl Tenant<'_> {
     fn fill(mut self) {
         let most = self.size.most();
-        for _ in 0..self.dice.between(0, most) {
+        for _ in 0..self.some(most) {
             self.secret();
         }
-        for _ in 0..self.dice.between(0, most - 1) {
+        for _ in 0..self.some(most - 1) {
             self.plugin();
         }
-        let sites: Vec<String> = (0..self.dice.between(0, most)).map(|_| self.site()).collect();
-        for _ in 0..self.dice.between(0, most) {
+        let sites: Vec<String> = (0..self.some(most)).map(|_| self.site()).collect();
+        for _ in 0..self.some(most) {
             self.filter();
         }
         let mut deployments = Vec::new();
-        for _ in 0..self.dice.between(1, most) {
-            deployments.extend(self.blueprint());
+        for number in 0..self.dice.between(1, most) {
+            deployments.extend(self.blueprint(self.is_whole && number == 0));
         }
-        if self.dice.chance(30) {
+        if self.happens(30) {
             self.broken_blueprint();
         }
         self.settle();
         for (deployment, has_workflows) in &deployments {
-            if !sites.is_empty() && self.dice.chance(60) {
+            if !sites.is_empty() && self.happens(60) {
                 let body = json!({ "site_name": self.dice.pick(&sites) });
                 self.api.post(&format!("deployments/{deployment}/set-site"), &body).expect(200);
             }
             self.deployed(deployment, *has_workflows);
         }
-        many::dependencies(&self.api, &deployments, self.dice);
-        many::groups(&self.api, &deployments, self.dice);
-        if self.dice.chance(40) {
+        many::dependencies(&self.api, &deployments, self.is_whole, self.dice);
+        many::groups(&self.api, &deployments, self.is_whole, self.dice);
+        for (deployment, _) in &deployments {
+            if self.happens(30) {
+                many::deployment_update(&self.api, deployment, self.dice);
+            }
+        }
+        if self.happens(40) {
             many::plugins_updates(&self.api, self.dice);
         }
         self.settle();
-        for _ in 0..self.dice.between(0, most) {
-            flows::flow(&self.api, self.name, self.dice);
+        for number in 0..self.some(most) {
+            flows::flow(&self.api, self.name, self.is_whole && number == 0, self.dice);
         }
-        charts::charts(&self.api, most, now(), self.dice);
+        let least = usize::from(self.is_whole);
+        charts::charts(&self.api, (least, most), now(), self.dice);
         self.forget(&deployments);
+    }
+
+    /// How many there are of a kind.
+    fn some(&mut self, most: usize) -> usize {
+        self.dice.between(usize::from(self.is_whole), most)
+    }
+
+    /// Whether something is there that is so in so many of a hundred tenants.
+    fn happens(&mut self, percent: usize) -> bool {
+        self.dice.chance(percent) || self.is_whole
     }
 
     fn id(&mut self) -> String {
@@ -182,9 +185,10 @@ impl Tenant<'_> {
         (0..self.dice.below(3)).map(|number| json!({ format!("key{number}"): self.dice.label() })).collect()
     }
 
-    /// Uploads a blueprint, and asks for deployments of it; gives their ids and whether they have workflows.
-    fn blueprint(&mut self) -> Vec<(String, bool)> {
-        let blueprint = blueprint(self.dice);
+    /// Uploads a blueprint, and asks for deployments of it; gives their ids and whether they have workflows. Of one that
+    /// serves, there are two with workflows and nodes.
+    fn blueprint(&mut self, serves: bool) -> Vec<(String, bool)> {
+        let blueprint = blueprint(serves, self.dice);
         let id = self.id();
         let parameters = json!({
             "application_file_name": MAIN_FILE, "visibility": self.visibility(), "labels": self.labels()
@@ -202,7 +206,7 @@ impl Tenant<'_> {
             self.api.send(request.body(icon)).expect(200);
         }
         let mut deployments = Vec::new();
-        for _ in 0..self.dice.between(0, 2) {
+        for _ in 0..self.dice.between(if serves { 2 } else { 0 }, 2) {
             let deployment = self.id();
             let mut inputs = json!({});
             for number in 0..blueprint.inputs {
@@ -248,7 +252,7 @@ impl Tenant<'_> {
                 });
                 self.api.patch(&format!("node-instances/{id}?force=true"), &change).expect(200);
             }
-            if self.dice.chance(25) {
+            if self.happens(25) {
                 let name = self.id();
                 let agent = json!({
                     "node_instance_id": id, "state": "started", "ip": "192.0.2.7", "system": "debian",
@@ -266,7 +270,7 @@ impl Tenant<'_> {
         if !has_workflows {
             return;
         }
-        if self.dice.chance(40) {
+        if self.happens(40) {
             let id = self.id();
             many::schedule(&self.api, deployment, &id, self.dice);
         }
@@ -286,13 +290,13 @@ impl Tenant<'_> {
     /// Takes something away again, so that the numbers of rows have gaps.
     fn forget(&mut self, deployments: &[(String, bool)]) {
         if self.dice.chance(30)
-            && let Some(secret) = self.api.get("secrets").items().first()
+            && let Some(secret) = self.api.get("secrets").items().get(usize::from(self.is_whole))
             && secret["tenant_name"] == self.name
         {
             self.api.delete(&format!("secrets/{}", secret["key"].as_str().unwrap())).expect(200);
         }
         if self.dice.chance(20)
-            && let Some((deployment, _)) = deployments.first()
+            && let Some((deployment, _)) = deployments.get(if self.is_whole { 2 } else { 0 })
         {
             let reply = self.api.delete(&format!("deployments/{deployment}?force=true"));
             assert!(reply.status < 500, "{}", reply.text());

@@ -24,11 +24,15 @@ pub(super) fn schedule(api: &Api, deployment: &str, id: &str, dice: &mut Dice) {
     api.put(&format!("execution-schedules/{id}?deployment_id={deployment}"), &body).expect(201);
 }
 
-/// Dependencies among deployments, each on one that was made before it.
-pub(super) fn dependencies(api: &Api, deployments: &[(String, bool)], dice: &mut Dice) {
+/// Dependencies among deployments and deployments within others, each on or in one that was made before it.
+pub(super) fn dependencies(api: &Api, deployments: &[(String, bool)], is_whole: bool, dice: &mut Dice) {
     for (index, (source, _)) in deployments.iter().enumerate().skip(1) {
-        if dice.chance(50) {
-            let (target, _) = &deployments[dice.below(index)];
+        let (target, _) = &deployments[dice.below(index)];
+        if dice.chance(30) {
+            let labels = json!({ "labels": [{ "csys-obj-parent": target }, { "key8": dice.label() }] });
+            api.patch(&format!("deployments/{source}"), &labels).expect(200);
+        }
+        if dice.chance(50) || is_whole {
             let body = json!({
                 "dependency_creator": format!("nodes.{}.get_capability", dice.name()),
                 "source_deployment": source, "target_deployment": target,
@@ -36,6 +40,14 @@ pub(super) fn dependencies(api: &Api, deployments: &[(String, bool)], dice: &mut
             api.put("deployments/inter-deployment-dependencies", &body).expect(200);
         }
     }
+}
+
+/// An update of a deployment, to what it is or to the inputs that it has, that may install what is new.
+pub(super) fn deployment_update(api: &Api, deployment: &str, dice: &mut Dice) {
+    let update = json!({ "skip_install": dice.chance(50), "force": dice.chance(50) });
+    let update = api.post(&format!("deployment-updates/{deployment}/update/initiate"), &update).expect(200);
+    let execution = api.get(&format!("executions/{}", update["execution_id"].as_str().unwrap())).expect(200);
+    assert_eq!(api.wait_for_end(&execution)["status"], "terminated");
 }
 
 /// A plugin of two versions, and an update of a blueprint to the second, and one that changes nothing any more.
@@ -51,8 +63,9 @@ pub(super) fn plugins_updates(api: &Api, dice: &mut Dice) {
 }
 
 /// Groups of deployments, one of them with an execution group and a tasks graph.
-pub(super) fn groups(api: &Api, deployments: &[(String, bool)], dice: &mut Dice) {
-    let members: Vec<&String> = deployments.iter().filter(|_| dice.chance(60)).map(|(id, _)| id).collect();
+pub(super) fn groups(api: &Api, deployments: &[(String, bool)], is_whole: bool, dice: &mut Dice) {
+    let members: Vec<&String> =
+        deployments.iter().filter(|_| dice.chance(60) || is_whole).map(|(id, _)| id).collect();
     let body = json!({
         "deployment_ids": members, "description": dice.name(), "default_inputs": dice.object(2),
         "labels": [{ "key9": dice.label() }],
@@ -63,7 +76,7 @@ pub(super) fn groups(api: &Api, deployments: &[(String, bool)], dice: &mut Dice)
     });
     let started = api.post("execution-groups", &start).expect(200);
     for execution in started["execution_ids"].as_array().unwrap() {
-        let operations: Vec<_> = (0..dice.below(4))
+        let operations: Vec<_> = (0..dice.between(usize::from(is_whole), 3))
             .map(|number| {
                 json!({
                     "id": format!("{}-{number}", execution.as_str().unwrap()), "name": dice.name(),

@@ -2,6 +2,7 @@
 //!
 //! Everything goes over the faces that callers use. What is compared and what is not stands in one table, `kinds`.
 
+mod accounts;
 mod blueprints;
 mod charts;
 mod dice;
@@ -11,6 +12,7 @@ mod kinds;
 mod many;
 mod reader;
 
+pub use accounts::read_accounts;
 pub use dice::Dice;
 pub use generate::{Size, generate};
 pub use kinds::{KINDS, NOT_STATE};
