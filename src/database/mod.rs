@@ -450,6 +450,10 @@ fn spawn(
 }
 
 #[cfg(test)]
+#[path = "tests/versions.rs"]
+pub(crate) mod versions;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

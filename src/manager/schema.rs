@@ -251,3 +251,11 @@ pub fn migrations() -> Runner {
         }),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_tables_of_each_version_are_those_that_were_published() {
+        crate::database::versions::assert_published("manager", super::migrations);
+    }
+}

@@ -26,6 +26,7 @@ mod charts_snapshots;
 mod charts_spaces;
 mod cli;
 mod common_client;
+mod earlier_versions;
 mod flows_access;
 mod flows_captures;
 mod flows_cli;

@@ -86,3 +86,11 @@ CREATE INDEX annotations_by_time ON annotations(tenant_name, stream, start_time)
 pub fn migrations() -> Runner {
     Runner::new(&[Migration::unapplied("V1__metrics", V1).expect("the migration's name is well formed")])
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_tables_of_each_version_are_those_that_were_published() {
+        crate::database::versions::assert_published("metrics", super::migrations);
+    }
+}
