@@ -228,12 +228,22 @@ impl Service {
 
     /// Starts what schedules have come due, until the service stops.
     pub async fn follow_schedules(&self, mut is_stopping: tokio::sync::watch::Receiver<bool>) {
+        let mut is_told = false;
         while !*is_stopping.borrow() {
             match self.manager.fire_schedules(self.clock.now()).await {
-                Ok(fired) if fired.executions.is_empty() => {}
-                Ok(_) => self.wake(),
-                // They wait until writers may in again.
-                Err(ManagerError::Maintenance) => {}
+                Ok(fired) => {
+                    is_told = false;
+                    if !fired.executions.is_empty() {
+                        self.wake();
+                    }
+                }
+                Err(ManagerError::Maintenance) if is_told => {}
+                Err(ManagerError::Maintenance) => {
+                    is_told = true;
+                    tracing::info!(
+                        "schedules have come due, and wait until the manager may be changed again"
+                    );
+                }
                 Err(error) => tracing::error!("failed to follow the execution schedules: {}", chain(&error)),
             }
             let _ = tokio::time::timeout(SCHEDULES_INTERVAL, is_stopping.changed()).await;

@@ -111,6 +111,44 @@ fn an_occurrence_that_was_missed_while_the_server_was_down_starts_within_its_sli
 }
 
 #[test]
+fn an_occurrence_that_falls_into_maintenance_starts_after_it_within_its_slip() {
+    let mut timed = Timed::start("2030-01-01T00:00:00Z");
+    timed.create("late", "2030-01-01T10:00:00", json!({ "slip": 60 }));
+    timed.create("too-late", "2030-01-01T10:00:00", json!({ "slip": 5 }));
+    timed.create(
+        "daily",
+        "2030-01-01T10:00:00",
+        json!({ "recurrence": "1 day", "count": null, "slip": 60,
+        "execution_arguments": { "force": true } }),
+    );
+    timed.api().post("maintenance/activate", &json!({})).expect(200);
+    eventually("maintenance begins", 20, || {
+        (timed.api().get("maintenance").expect(200)["status"] == "activated").then_some(())
+    });
+    let is_seen = |timed: &Timed| {
+        eventually("the server sees that schedules have come due", 30, || {
+            timed.server.log().contains("schedules have come due, and wait").then_some(())
+        });
+    };
+    timed.set("2030-01-01T10:00:00Z");
+    is_seen(&timed);
+    assert_eq!(installs(&timed.api()), 0, "nothing starts in maintenance");
+    // Maintenance outlives a restart, and so does what waits for its end.
+    timed.server.restart();
+    timed.set("2030-01-01T10:40:00Z");
+    is_seen(&timed);
+    assert_eq!(installs(&timed.api()), 0, "nothing starts in maintenance");
+    timed.api().post("maintenance/deactivate", &json!({})).expect(200);
+    timed.has_looked("marker", "2030-01-01T10:41:00");
+    let api = timed.api();
+    let started = ["late", "too-late", "daily"].map(|schedule| starts(&api, schedule));
+    assert_eq!(started, [1, 0, 1]);
+    assert_eq!(installs(&api), 3, "one of each that was not too late, and that of the marker");
+    assert_eq!(api.get(&path("too-late")).expect(200)["next_occurrence"], Value::Null);
+    assert_eq!(api.get(&path("daily")).expect(200)["next_occurrence"], "2030-01-02T10:00:00.000Z");
+}
+
+#[test]
 fn an_occurrence_starts_its_execution_once_across_a_restore_and_a_rollback() {
     let timed = Timed::start("2030-01-01T00:00:00Z");
     let api = timed.api();
