@@ -53,6 +53,7 @@ mod plan;
 mod plan_property;
 mod plan_refused;
 mod plan_selection;
+mod plugins_updates;
 mod quickstart;
 mod resources_filters;
 mod resources_sites;
