@@ -3,6 +3,7 @@
 //! Each writer's log says between which two instants the state after each of its calls stood. What a snapshot shows of
 //! every writer gives such a span; all of them, and the create's own, have to have an instant in common.
 
+mod guests;
 mod stories;
 
 use std::sync::Mutex;
@@ -13,6 +14,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::harness::{Api, TestServer, eventually, gauge, now};
+use guests::Guests;
 use stories::{PAIR_CALLS, Pairs, Plugins, Round, Story, Transfers};
 
 /// Clients that transfer amounts.
@@ -97,8 +99,12 @@ fn have_an_instant_in_common(spans: &[Vec<Span>]) -> bool {
 fn a_restored_state_stood_at_one_moment_whatever_was_written_meanwhile() {
     let first = TestServer::builder().stepping("collect:table").start();
     let api = first.api();
-    let mut stories: Vec<Box<dyn Story>> =
-        vec![Box::new(Round::new(&api)), Box::new(Pairs::new(&api)), Box::new(Plugins::new(&api))];
+    let mut stories: Vec<Box<dyn Story>> = vec![
+        Box::new(Round::new(&api)),
+        Box::new(Pairs::new(&api)),
+        Box::new(Plugins::new(&api)),
+        Box::new(Guests::new(&api)),
+    ];
     for client in 0..CLIENTS {
         stories.push(Box::new(Transfers::new(&api, client)));
     }
