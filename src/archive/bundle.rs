@@ -63,7 +63,7 @@ impl<W: Write> BundleWriter<W> {
             });
         }
         self.names.insert(path)?;
-        self.append(path, content).map_err(ArchiveError::Write)?;
+        self.append(path, content).map_err(ArchiveError::from_write)?;
         self.files.push(InnerFile {
             path: path.to_owned(),
             size: content.len() as u64,
@@ -76,8 +76,8 @@ impl<W: Write> BundleWriter<W> {
     pub fn finish(mut self) -> Result<W, ArchiveError> {
         let manifest = InnerManifest { format: 1, files: std::mem::take(&mut self.files) };
         let document = serde_json::to_vec(&manifest).expect("strings, numbers and hashes always make JSON");
-        self.append(MANIFEST, &document).map_err(ArchiveError::Write)?;
-        self.tar.into_inner().map_err(ArchiveError::Write)?.finish()
+        self.append(MANIFEST, &document).map_err(ArchiveError::from_write)?;
+        self.tar.into_inner().map_err(ArchiveError::from_write)?.finish()
     }
 
     fn append(&mut self, path: &str, content: &[u8]) -> io::Result<()> {

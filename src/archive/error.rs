@@ -117,6 +117,11 @@ impl ArchiveError {
         }
     }
 
+    /// Brings an error of ours back that went through [`io::Write`]: a sink stops the writer where it was cancelled.
+    pub(super) fn from_write(error: io::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(Self::Write)
+    }
+
     pub(super) fn damaged(reason: impl Into<String>) -> Self {
         Self::Damaged { reason: reason.into() }
     }

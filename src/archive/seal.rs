@@ -50,8 +50,8 @@ impl<W: Write> SealWriter<W> {
                 other => other.to_string(),
             },
         })?;
-        let mut cipher = encryptor.wrap_output(sink).map_err(ArchiveError::Write)?;
-        cipher.write_all(MAGIC).map_err(ArchiveError::Write)?;
+        let mut cipher = encryptor.wrap_output(sink).map_err(ArchiveError::from_write)?;
+        cipher.write_all(MAGIC).map_err(ArchiveError::from_write)?;
         Ok(Self {
             cipher,
             frame: Zeroizing::new(Vec::with_capacity(FRAME_BYTES)),
@@ -61,8 +61,8 @@ impl<W: Write> SealWriter<W> {
 
     /// Pads, writes the end and gives the sink back.
     pub fn finish(mut self) -> Result<W, ArchiveError> {
-        self.finish_cipher().map_err(ArchiveError::Write)?;
-        self.cipher.finish().map_err(ArchiveError::Write)
+        self.finish_cipher().map_err(ArchiveError::from_write)?;
+        self.cipher.finish().map_err(ArchiveError::from_write)
     }
 
     fn finish_cipher(&mut self) -> io::Result<()> {

@@ -229,7 +229,7 @@ impl<W: Write> ArchiveWriter<W> {
         let stored = self.write_manifest(&manifest)?;
         self.write_stored(SIGNATURE, &sign(&stored, seal.signing_key))?;
         self.write_directory()?;
-        self.sink.inner.flush().map_err(ArchiveError::Write)?;
+        self.sink.inner.flush().map_err(ArchiveError::from_write)?;
         let finished = Finished {
             manifest,
             entries: self.entries,
@@ -448,7 +448,7 @@ impl<W: Write> HashingSink<W> {
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        self.inner.write_all(bytes).map_err(ArchiveError::Write)?;
+        self.inner.write_all(bytes).map_err(ArchiveError::from_write)?;
         self.hash.update(bytes);
         self.count += bytes.len() as u64;
         Ok(())
