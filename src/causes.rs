@@ -1,4 +1,4 @@
-//! An error with its causes: in one line, and whether a full disk is among them.
+//! An error with its causes: in one line, and whether a full or failing disk is among them.
 
 use std::error::Error;
 use std::io;
@@ -25,6 +25,25 @@ pub fn is_storage_full(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if says_full(error) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Whether an error came of a disk that can't be read or written (EIO), and may be by another try.
+pub fn is_disk_failure(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let failed = match (error.downcast_ref::<io::Error>(), error.downcast_ref::<rusqlite::Error>()) {
+            (Some(error), _) => error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()),
+            (_, Some(rusqlite::Error::SqliteFailure(failure, _))) => {
+                failure.code == rusqlite::ErrorCode::SystemIoFailure
+            }
+            _ => false,
+        };
+        if failed {
             return true;
         }
         cause = error.source();
@@ -73,5 +92,9 @@ mod tests {
         ] {
             assert!(!is_storage_full(error.as_ref()), "{error:?}");
         }
+        assert!(is_disk_failure(&sqlite(rusqlite::ffi::SQLITE_IOERR_FSYNC)));
+        assert!(is_disk_failure(&io::Error::from_raw_os_error(5)));
+        assert!(!is_disk_failure(&sqlite(rusqlite::ffi::SQLITE_CONSTRAINT)));
+        assert!(!is_disk_failure(&full()));
     }
 }

@@ -27,7 +27,7 @@ pub use paging::{list, list_both};
 pub use summary::{Group, Groups, summarize};
 pub use values::list_values;
 
-use crate::causes::is_storage_full;
+use crate::causes::{chain, is_disk_failure, is_storage_full};
 use reserve::Reserve;
 use tasks::{Task, Tasks};
 
@@ -260,7 +260,8 @@ impl Database {
     }
 
     /// [`Database::write_blocking`] for what has to be written sooner or later: on a full disk the space that was kept is
-    /// given up; after that it is tried again once a second, as long as `goes_on` says so.
+    /// given up; after that, and where the disk fails, it is tried again once a second, as long as `goes_on` says so. Each
+    /// try writes all of it anew: a sync that failed is never believed by trying it again.
     pub fn insist_blocking<T, E, F>(&self, goes_on: &dyn Fn() -> bool, work: F) -> Result<T, E>
     where
         F: Fn(&Transaction<'_>) -> Result<T, E> + Send + Sync + 'static,
@@ -273,9 +274,10 @@ impl Database {
             let once = Arc::clone(&work);
             let written = self.submit_on_reserve(move |tx| once(tx)).blocking_recv();
             match written.unwrap_or_else(|_| Err(DatabaseError::Closed.into())) {
-                Err(error) if is_storage_full(&error) && goes_on() => {
+                Err(error) if (is_storage_full(&error) || is_disk_failure(&error)) && goes_on() => {
                     if !is_told {
-                        tracing::error!(error = %error, "waiting for space on the disk: {error}");
+                        let reason = chain(&error);
+                        tracing::error!(error = %reason, "waiting until the disk takes what has to be written: {reason}");
                         is_told = true;
                     }
                     std::thread::sleep(INSISTENCE);
@@ -396,8 +398,24 @@ where
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(|error| E::from(error.into()))?;
     let value = work(&transaction)?;
-    transaction.commit().map_err(|error| E::from(error.into()))?;
+    if let Err(error) = transaction.commit() {
+        let error = DatabaseError::from(error);
+        if is_disk_failure(&error) {
+            write_over_failed(connection);
+        }
+        return Err(error.into());
+    }
     Ok(value)
+}
+
+/// Writes over what a commit left in the log that could not be made durable: it was answered as failed, and must not come
+/// back by the next start, which takes what it finds whole in the log. Nothing has to be durable for that.
+fn write_over_failed(connection: &Connection) {
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    if let Ok(version) = version {
+        // Fails where the disk still does; its page stands in the log all the same.
+        let _ = connection.pragma_update(None, "user_version", version);
+    }
 }
 
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {

@@ -198,7 +198,11 @@ impl Generations {
         }
         symlink(format!("generation-{number}"), &fresh)?;
         failpoints::here("swap:linked");
-        fs::rename(&fresh, self.folder.join(CURRENT))?;
+        if let Err(error) = fs::rename(&fresh, self.folder.join(CURRENT)) {
+            // The failure that is told is the first one.
+            let _ = fs::remove_file(&fresh);
+            return Err(error.into());
+        }
         failpoints::here("swap:renamed");
         File::open(&self.folder)?.sync_all()?;
         Ok(())
