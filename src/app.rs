@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -374,6 +374,7 @@ fn lock(folder: &Path) -> Result<File, AppError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(folder.join("lock"))
         .map_err(in_folder)?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {

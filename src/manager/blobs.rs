@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -67,7 +68,7 @@ impl Blobs {
     /// # Errors
     /// The file system's own.
     pub fn open(folder: &Path, partial: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder.join("trash"))?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join("trash"))?;
         Ok(Self { folder: folder.to_owned(), partial: partial.to_owned(), pins: Arc::default() })
     }
 
