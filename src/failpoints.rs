@@ -1,8 +1,8 @@
 //! Named places where a test can kill, stop or hold the process; without the feature `failpoints` they are nothing.
 //!
 //! `LIFEBOAT_FAILPOINTS=NAME=ACTION,…` with the actions `kill` (SIGKILL to itself), `fail` (the step fails),
-//! `hold:PATH` (the step waits, open to a cancel, while the file exists, and says its name in `PATH.at`) and `step:PATH` (it waits for the file and takes
-//! it away, so that each pass takes one). Every name stands in one case of `tests/integration/kills`, which kills the
+//! `hold:PATH` (the step waits, open to a cancel, while the file exists, and says its name in `PATH.at`), `block:PATH` (the
+//! same, deaf to a cancel) and `step:PATH` (it waits for the file and takes it away, so that each pass takes one). Every name stands in one case of `tests/integration/kills`, which kills the
 //! process there.
 
 use crate::executions::{Job, JobError};
@@ -29,12 +29,14 @@ fn act(name: &str, check: &dyn Fn() -> Result<(), JobError>) -> Result<(), JobEr
         plan.split(',').filter_map(|entry| entry.split_once('=')).filter(|(place, _)| *place == name)
     {
         match action.split_once(':') {
-            Some(("hold", path)) => {
+            Some((waits @ ("hold" | "block"), path)) => {
                 if std::path::Path::new(path).exists() {
                     let _ = std::fs::write(format!("{path}.at"), name);
                 }
                 while std::path::Path::new(path).exists() {
-                    check()?;
+                    if waits == "hold" {
+                        check()?;
+                    }
                     std::thread::sleep(std::time::Duration::from_millis(10));
                 }
             }
