@@ -42,6 +42,7 @@ pub struct FetchSettings {
 pub struct Fetch {
     client: reqwest::Client,
     url: Url,
+    allow: Arc<[Network]>,
 }
 
 /// A file that is arriving.
@@ -75,12 +76,14 @@ impl Fetch {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(policy)
-            .dns_resolver(Arc::new(JudgingResolver { allow }))
+            // Where a redirect leads is not told which address, perhaps with a signature, it came from.
+            .referer(false)
+            .dns_resolver(Arc::new(JudgingResolver { allow: Arc::clone(&allow) }))
             .connect_timeout(Duration::from_secs(settings.connect_seconds))
             .read_timeout(Duration::from_secs(settings.idle_seconds))
             .build()
             .map_err(|error| invalid(&error.to_string()))?;
-        Ok(Self { client, url })
+        Ok(Self { client, url, allow })
     }
 
     /// Asks for the file.
@@ -91,6 +94,9 @@ impl Fetch {
         let shown = shown(self.url.as_str());
         let failed = |reason: String| FetchError::Failed { url: shown.clone(), reason };
         let response = self.client.get(self.url).send().await.map_err(|error| failed(chain(&error)))?;
+        if response.status().is_redirection() {
+            return Err(failed(refused_redirect(&response, &self.allow)));
+        }
         if !response.status().is_success() {
             return Err(failed(format!("the server answered {}", response.status())));
         }
@@ -100,6 +106,11 @@ impl Fetch {
 }
 
 impl Fetched {
+    /// The length that the server promises, where it does.
+    pub fn expected_bytes(&self) -> Option<u64> {
+        self.expected
+    }
+
     /// The next piece; none at the end of the whole file.
     ///
     /// # Errors
@@ -156,6 +167,19 @@ fn chain(error: &reqwest::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// Why the client has not even tried where a redirect leads: another scheme, or nowhere.
+fn refused_redirect(response: &reqwest::Response, allow: &[Network]) -> String {
+    let location = response.headers().get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());
+    match location.map(|location| response.url().join(location)) {
+        Some(Ok(to)) => match judge(&to, allow) {
+            Err(reason) => format!("a redirect was refused: {reason}"),
+            Ok(()) => format!("the server answered {}", response.status()),
+        },
+        Some(Err(_)) => "a redirect was refused: it leads to no URL".to_owned(),
+        None => format!("the server answered {} and does not say where to go", response.status()),
+    }
 }
 
 fn judge(url: &Url, allow: &[Network]) -> Result<(), String> {
