@@ -3,6 +3,8 @@
 use actix_web::body::SizedStream;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::files::OpenFile;
 
@@ -12,7 +14,7 @@ use super::{ApiError, ErrorCode};
 pub struct FileBody {
     /// The open file.
     pub file: OpenFile,
-    /// Its hash in hex, for `ETag`; none where it is not known.
+    /// Its SHA-256 in hex, for `ETag` and `Repr-Digest`; none where it is not known.
     pub sha256: Option<String>,
     /// The name for `Content-Disposition`: of letters, digits and `-._~` only.
     pub name: String,
@@ -69,6 +71,10 @@ impl FileBody {
             .insert_header((header::ACCEPT_RANGES, "bytes"));
         if let Some(etag) = etag {
             response.insert_header((header::ETAG, etag));
+        }
+        // Of the whole file, whichever part of it is sent (RFC 9530).
+        if let Some(hash) = self.sha256.as_ref().and_then(|hash| hex::decode(hash).ok()) {
+            response.insert_header(("Repr-Digest", format!("sha-256=:{}:", STANDARD.encode(hash))));
         }
         if let Some(Span { start, length }) = span {
             let last = start + length.saturating_sub(1);

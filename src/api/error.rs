@@ -49,6 +49,7 @@ pub enum ErrorCode {
     RangeNotSatisfiable,
     InsufficientStorage,
     ServiceUnavailable,
+    ArchiveDamaged,
     Internal,
     FlowRunning,
     StepNotInFlow,
@@ -92,6 +93,7 @@ impl ErrorCode {
             Self::RangeNotSatisfiable => "range_not_satisfiable_error",
             Self::InsufficientStorage => "insufficient_storage_error",
             Self::ServiceUnavailable => "service_unavailable_error",
+            Self::ArchiveDamaged => "archive_damaged_error",
             Self::Internal => "internal_server_error",
             Self::FlowRunning => "flow_running_error",
             Self::StepNotInFlow => "step_not_in_flow_error",
@@ -151,7 +153,7 @@ impl ErrorCode {
             }
             Self::InsufficientStorage => StatusCode::INSUFFICIENT_STORAGE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::ArchiveDamaged | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -323,6 +325,7 @@ impl From<SnapshotError> for ApiError {
             | SnapshotError::Io(_) => {
                 return Self::internal(&error);
             }
+            SnapshotError::Damaged { .. } => ErrorCode::ArchiveDamaged,
             SnapshotError::NotFound(_) | SnapshotError::NotCompared(_) => ErrorCode::NotFound,
             SnapshotError::Exists { .. } => ErrorCode::Conflict,
             SnapshotError::Action(_) => ErrorCode::SnapshotAction,

@@ -60,7 +60,13 @@ fn cors(origins: &[String]) -> Cors {
             Method::DELETE,
         ])
         .allow_any_header()
-        .expose_headers([header::ETAG, header::CONTENT_DISPOSITION, header::CONTENT_RANGE, header::LOCATION])
+        .expose_headers([
+            header::ETAG,
+            header::CONTENT_DISPOSITION,
+            header::CONTENT_RANGE,
+            header::LOCATION,
+            header::HeaderName::from_static("repr-digest"),
+        ])
         .max_age(3600);
     for origin in origins {
         cors = cors.allowed_origin(origin);

@@ -21,7 +21,8 @@ pub fn refusal(doing: &str, status: StatusCode, body: &[u8]) -> CliError {
     let kind = match status {
         StatusCode::UNAUTHORIZED => FailureKind::NotLoggedIn,
         status if status.is_client_error() => FailureKind::Refused,
-        status if status.is_server_error() => FailureKind::Service,
+        // It does not pass by itself.
+        status if status.is_server_error() && code != "archive_damaged_error" => FailureKind::Service,
         _ => FailureKind::Failed,
     };
     let error = CliError::new(kind, doing, reason);
@@ -65,6 +66,8 @@ mod tests {
             assert_eq!(error.kind.exit_code(), code, "{status}");
             assert!(error.to_string().starts_with("get `a`: no such thing"), "{error}");
         }
+        let body = br#"{"message":"it is gone","error_code":"archive_damaged_error"}"#;
+        assert!(!refusal("get `a`", StatusCode::INTERNAL_SERVER_ERROR, body).is_passing());
         let error = refusal("get `a`", StatusCode::NOT_FOUND, b"<html>");
         assert!(error.to_string().contains("404"), "{error}");
     }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::archive::{Archive, ArchiveError, Format};
 use crate::causes::is_storage_full;
 use crate::failpoints;
-use crate::fetch::{Fetch, FetchError};
+use crate::fetch::Fetch;
 use crate::model::{Caller, Snapshot, SnapshotId, SnapshotOrigin, SnapshotStatus, Timestamp};
 use crate::records::{ArchiveFacts, Records};
 
@@ -60,17 +60,29 @@ impl Snapshots {
         (mpsc::Sender<Piece>, tokio::task::JoinHandle<Result<serde_json::Map<String, Value>, SnapshotError>>),
         SnapshotError,
     > {
-        if let Some(length) = length {
-            if length > self.settings.max_upload_bytes {
-                return Err(SnapshotError::TooLong(self.settings.max_upload_bytes));
-            }
-            self.store.require_space(length)?;
-        }
-        let snapshot = self.begin(caller, id, SnapshotOrigin::Upload).await?;
-        failpoints::here("upload:recorded");
+        self.require_room(length)?;
         let (sender, receiver) = channel();
-        let snapshots = self.clone();
-        Ok((sender, tokio::spawn(async move { snapshots.receive(snapshot, receiver).await })))
+        let (snapshots, caller) = (self.clone(), caller.clone());
+        // A caller who hangs up at this moment must not leave a record that nobody works on.
+        let begun = tokio::spawn(async move {
+            let snapshot = snapshots.begin(&caller, id, SnapshotOrigin::Upload).await?;
+            failpoints::here("upload:recorded");
+            Ok::<_, SnapshotError>(tokio::spawn(async move { snapshots.receive(snapshot, receiver).await }))
+        });
+        let received = begun.await.unwrap_or(Err(SnapshotError::Incomplete))?;
+        Ok((sender, received))
+    }
+
+    /// Refuses an archive whose length, where it is known, is past the limit or the free space. Nothing is recorded.
+    ///
+    /// # Errors
+    /// [`SnapshotError::TooLong`], [`SnapshotError::NoSpace`].
+    pub fn require_room(&self, length: Option<u64>) -> Result<(), SnapshotError> {
+        let Some(length) = length else { return Ok(()) };
+        if length > self.settings.max_upload_bytes {
+            return Err(SnapshotError::TooLong(self.settings.max_upload_bytes));
+        }
+        Ok(self.store.require_space(length)?)
     }
 
     /// Fetches an archive by URL, and keeps it as an upload would. It goes on where the caller hangs up.
@@ -84,17 +96,19 @@ impl Snapshots {
         url: &str,
     ) -> Result<serde_json::Map<String, Value>, SnapshotError> {
         let fetch = Fetch::new(&self.settings.fetch, url)?;
-        let snapshot = self.begin(caller, id, SnapshotOrigin::Url).await?;
-        failpoints::here("fetch:recorded");
-        let snapshots = self.clone();
+        let (snapshots, caller) = (self.clone(), caller.clone());
         let task = tokio::spawn(async move {
+            let snapshot = snapshots.begin(&caller, id, SnapshotOrigin::Url).await?;
+            failpoints::here("fetch:recorded");
             let (sender, receiver) = channel();
+            let room = snapshots.clone();
             let fetched = async move {
                 let mut fetched = fetch.start().await?;
+                room.require_room(fetched.expected_bytes())?;
                 while let Some(bytes) = fetched.next().await? {
                     if sender.send(Piece::Bytes(bytes)).await.is_err() {
                         // The receiver has refused it and says why.
-                        return Ok::<(), FetchError>(());
+                        return Ok::<(), SnapshotError>(());
                     }
                 }
                 // Without the end, the receiver drops what came.
@@ -103,7 +117,7 @@ impl Snapshots {
             };
             let (fetched, received) = tokio::join!(fetched, snapshots.receive(snapshot, receiver));
             match (fetched, received) {
-                (Err(error), Err(SnapshotError::Incomplete)) => Err(error.into()),
+                (Err(error), Err(SnapshotError::Incomplete)) => Err(error),
                 (_, received) => received,
             }
         });

@@ -178,10 +178,7 @@ impl SnapshotWorker {
         let snapshot = self.snapshot_of(execution)?;
         job.progress(Progress { phase: "comparing", ..Progress::default() });
         failpoints::hit("diff:comparing", job)?;
-        let open = |file| -> Result<Archive, JobError> {
-            Ok(Archive::open(self.store.read(file)?, self.settings.limits.clone())?)
-        };
-        let archive = open(snapshot.archive_file)?;
+        let archive = self.open_stored(&snapshot)?;
         let index = Index::create(&self.settings.partial, job.boot(), Way::FromFirst)?;
         let with = execution.parameters.get("with").and_then(Value::as_str).map(SnapshotId::trusted);
         let (index, mut report, subject) = match with {
@@ -195,7 +192,7 @@ impl SnapshotWorker {
                     .ok_or_else(|| {
                         JobError::Failed(format!("Requested `Snapshot` with ID `{id}` was not found"))
                     })?;
-                let second = open(other.archive_file)?;
+                let second = self.open_stored(&other)?;
                 let (first, second) = ((&archive, snapshot.id.as_str()), (&second, id.as_str()));
                 let mut check = || Ok(job.check()?);
                 let keys = self.keys.current();

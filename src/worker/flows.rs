@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::archive::Archive;
 use crate::executions::table::Progress;
 use crate::executions::{Job, JobError, JobResult};
 use crate::failpoints;
@@ -104,9 +103,9 @@ impl SnapshotWorker {
             .unwrap_or_default()
             .to_owned();
         job.log(format!("Restoring flow `{flow_id}` out of snapshot `{}`", snapshot.id));
-        let archive = Archive::open(self.store.read(snapshot.archive_file)?, self.settings.limits.clone())?;
+        let archive = self.open_stored(&snapshot)?;
         let keys = self.keys.current();
-        self.judge(job, &archive, &keys, Sealed::Wanted)?;
+        self.judge(job, &archive, &snapshot, &keys, Sealed::Wanted)?;
         let source = ArchiveSource::new(&archive, &keys.identities);
         let archived = read_flow(job, &source, &flow_id)?.ok_or_else(|| {
             JobError::Failed(format!("the snapshot `{}` holds no flow `{flow_id}`", snapshot.id))

@@ -13,6 +13,7 @@ mod reseal;
 mod restore;
 mod sealed;
 mod selective;
+mod stored;
 mod verify;
 
 use std::path::PathBuf;

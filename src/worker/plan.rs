@@ -59,12 +59,10 @@ impl SnapshotWorker {
         job.log(format!("Planning the restore of snapshot `{}`", snapshot.id));
         let wish = super::selective::wish(execution)?;
         job.progress(Progress { phase: "planning", ..Progress::default() });
-        let file = self.store.read(snapshot.archive_file)?;
-        let opened = Archive::open(file, self.settings.limits.clone());
-        let (mut plan, index) = match opened {
+        let (mut plan, index) = match self.open_stored(&snapshot) {
             Ok(archive) => self.plan_of(job, &snapshot, &archive, wish.as_ref())?,
             Err(error) => {
-                let refusal = Refusal::by("damaged_archive", error.into())?;
+                let refusal = Refusal::by("damaged_archive", error)?;
                 let mut plan = Map::new();
                 plan.insert("archive".to_owned(), Value::Null);
                 plan.insert("refusals".to_owned(), json!([refusal]));
@@ -106,7 +104,7 @@ impl SnapshotWorker {
         plan.insert("archive".to_owned(), describe(archive, &keys));
         let sealed = Sealed::of(job.execution());
         if matches!(archive.format(), Format::Lifeboat1)
-            && let Err(error) = self.verify_archive(job, archive)
+            && let Err(error) = self.verify_stored(job, archive, snapshot)
         {
             // What else is wrong with it may come of that.
             plan.insert("refusals".to_owned(), json!([Refusal::by("damaged_archive", error)?]));

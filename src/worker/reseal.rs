@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::archive::{Archive, Fingerprint, Recipient, Reseal, reseal};
+use crate::archive::{Fingerprint, Recipient, Reseal, reseal};
 use crate::executions::table::Progress;
 use crate::executions::{Job, JobError, JobResult};
 use crate::failpoints;
@@ -35,9 +35,9 @@ impl SnapshotWorker {
         let execution = job.execution();
         let snapshot = self.snapshot_of(execution)?;
         job.log(format!("Sealing the archive of snapshot `{}` anew", snapshot.id));
-        let archive = Archive::open(self.store.read(snapshot.archive_file)?, self.settings.limits.clone())?;
+        let archive = self.open_stored(&snapshot)?;
         let keys = self.keys.current();
-        self.judge(job, &archive, &keys, Sealed::Wanted)?;
+        self.judge(job, &archive, &snapshot, &keys, Sealed::Wanted)?;
         let recipients = recipients(execution, &keys)?;
         self.store.require_space(archive.size_bytes().saturating_add(SPARE_BYTES))?;
         let mut partial = self.store.begin(job.boot())?;

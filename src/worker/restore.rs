@@ -8,6 +8,7 @@ use crate::executions::{Job, JobError, JobResult};
 use crate::failpoints;
 use crate::keys::Keys;
 use crate::manager::{Inventory, Manager};
+use crate::model::Snapshot;
 use crate::records::{Direction, Identity, Journal, JournalPhase, Records, SourceEntry};
 use crate::sources::accounts::{self, Accounts, Restored};
 use crate::sources::embedded::{self, Counts, Selected};
@@ -90,10 +91,10 @@ impl SnapshotWorker {
         let ignored = ["restore_certificates", "no_reboot", "ignore_plugin_failure", "timeout"];
         self.tell_options_without_effect(job, &ignored);
 
-        let archive = Archive::open(self.store.read(snapshot.archive_file)?, self.settings.limits.clone())?;
+        let archive = self.open_stored(&snapshot)?;
         let keys = self.keys.current();
         let sealed = Sealed::of(execution);
-        self.judge(job, &archive, &keys, sealed)?;
+        self.judge(job, &archive, &snapshot, &keys, sealed)?;
         // From here on nobody changes what is judged to be clean, or is about to be replaced.
         let _closed = Closed::new(&self.manager)?;
         let mut lost = sealed::lost(&archive, &keys, sealed)?;
@@ -240,6 +241,7 @@ impl SnapshotWorker {
         &self,
         job: &Job,
         archive: &Archive,
+        snapshot: &Snapshot,
         keys: &Keys,
         sealed: Sealed,
     ) -> Result<(), JobError> {
@@ -247,7 +249,7 @@ impl SnapshotWorker {
         if let Some(refusal) = refusals.into_iter().find(|found| found.rule == "foreign_archive") {
             return Err(JobError::Failed(refusal.message));
         }
-        self.verify_archive(job, archive)?;
+        self.verify_stored(job, archive, snapshot)?;
         if let Some(refusal) = archive_refusals(archive, keys, sealed).into_iter().next() {
             return Err(JobError::Failed(refusal.message));
         }

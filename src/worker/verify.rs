@@ -19,6 +19,7 @@ use crate::sources::embedded;
 
 use super::SnapshotWorker;
 use super::carrier::ArchiveSource;
+use super::stored::OTHER_BYTES;
 
 /// How often it asks whether a restore runs.
 const ASK_INTERVAL: Duration = Duration::from_millis(250);
@@ -50,7 +51,7 @@ impl SnapshotWorker {
 
     fn verify_snapshot(&self, job: &Job, snapshot: &Snapshot) -> JobResult {
         let mut pause = Pause { worker: self, asked: None };
-        let mut file = self.store.read(snapshot.archive_file)?;
+        let mut file = self.read_stored(snapshot)?;
         failpoints::hit("verify:reading", job)?;
         if let Some(expected) = &snapshot.sha256 {
             let size = snapshot.size_bytes.unwrap_or(0);
@@ -75,9 +76,7 @@ impl SnapshotWorker {
                 });
             }
             if hex::encode(hash.finalize()) != *expected || done != size {
-                return Err(JobError::Failed(
-                    "the archive's bytes are not those that were stored: its SHA-256 is another".to_owned(),
-                ));
+                return Err(JobError::Failed(OTHER_BYTES.to_owned()));
             }
         }
         let archive = Archive::open(file, self.settings.limits.clone())?;

@@ -310,6 +310,9 @@ fn file_headers(can_be_partial: bool, is_hashed: bool) -> Value {
     }
     if is_hashed {
         headers["ETag"] = text("The archive's SHA-256 in quotes.");
+        headers["Repr-Digest"] = text(
+            "The same as RFC 9530 has it: `sha-256=:…:`, in base64. Of the whole file, also with a part of it.",
+        );
     }
     headers
 }

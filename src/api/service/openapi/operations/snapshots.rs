@@ -285,11 +285,18 @@ fn download() -> Operation {
     call(Get, "/snapshots/{id}/archive", "Download a snapshot's archive.")
         .about(
             "Whole or one range; `ETag` is the archive's SHA-256 in quotes, so a download that broke off can be taken up \
-             with `Range` and `If-Range`. Always with a `Content-Length`. Downloads are audited.",
+             with `Range` and `If-Range`. Always with a `Content-Length`. An archive that was damaged in the store is \
+             refused; a long one is found out while it is sent, and its end is not sent then. Downloads are audited.",
         )
         .needs(Permission::system("snapshot_download"))
         .of(ID, "nightly")
         .finds(NOT_FOUND)
+        .fails(
+            ErrorCode::ArchiveDamaged,
+            "Its file in the store is gone, or is not what was stored.",
+            "the archive of snapshot `nightly` can't be downloaded: its file is gone. It was damaged in the store, outside \
+             of the service: put a good copy of it back, or delete the snapshot",
+        )
         .fails(ErrorCode::SnapshotAction, "It has no archive (yet).", "Failed snapshot cannot be downloaded")
         .answers_file("The zip archive.", &["application/octet-stream"], true)
         .hashed()
