@@ -89,6 +89,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Threads that serve requests.
     pub workers: usize,
+    /// The longest pause between two pieces of a body that a caller sends, in seconds.
+    pub idle_seconds: u64,
     /// How long running jobs may take to finish after SIGTERM, in seconds.
     pub shutdown_seconds: u64,
     /// The address under which callers reach the service, for links; without it, the host of the request.
@@ -203,6 +205,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             workers: std::thread::available_parallelism().map_or(2, usize::from).max(2),
+            idle_seconds: 60,
             shutdown_seconds: 20,
             public_url: None,
         }
@@ -299,6 +302,9 @@ impl Config {
         if self.server.workers == 0 {
             return bad("server.workers", "0".to_owned(), "at least one thread has to serve");
         }
+        if self.server.idle_seconds == 0 {
+            return bad("server.idle_seconds", "0".to_owned(), "no body could ever arrive");
+        }
         if self.archive.threads == 0 {
             return bad("archive.threads", "0".to_owned(), "at least one thread has to compress and verify");
         }
@@ -374,6 +380,7 @@ mod tests {
             ("[flows]\nmax_snapshot_bytes = 99999999", "flows.max_snapshot_bytes"),
             ("[metrics]\nraw_days = 90", "metrics.minute_days"),
             ("[server]\npublic_url = \"ftp://h\"", "server.public_url"),
+            ("[server]\nidle_seconds = 0", "server.idle_seconds"),
             ("[amqp]\nqueue = \"\"", "amqp.queue"),
             ("[amqp]\nuri = \"http://h\"", "amqp.uri"),
         ] {

@@ -239,6 +239,7 @@ async fn upload(
         return Ok(HttpResponse::Created().json(snapshot));
     }
     let mut body = super::super::body::Body::new(&request, payload)?;
+    service.snapshots.require_room(body.length())?;
     let first = body.next().await?;
     if let Some(url) = first.as_deref().and_then(url_in_body) {
         let snapshot = service.snapshots.upload_by_url(caller, id, &url).await?;
@@ -246,7 +247,7 @@ async fn upload(
     }
     let (sender, received) = service.snapshots.upload(caller, id, body.length()).await?;
     let mut piece = first;
-    let mut is_whole = true;
+    let mut broken = None;
     while let Some(bytes) = piece {
         if sender.send(Piece::Bytes(bytes)).await.is_err() {
             // It was refused already; the answer says why.
@@ -256,17 +257,21 @@ async fn upload(
             Ok(piece) => piece,
             Err(error) => {
                 tracing::info!("an upload broke off: {error}");
-                is_whole = false;
+                broken = Some(error);
                 None
             }
         };
     }
-    if is_whole {
+    if broken.is_none() {
         let _ = sender.send(Piece::End).await;
     }
     drop(sender);
-    let snapshot = received.await.unwrap_or(Err(SnapshotError::Incomplete))?;
-    Ok(HttpResponse::Created().json(snapshot))
+    match (received.await.unwrap_or(Err(SnapshotError::Incomplete)), broken) {
+        (Ok(snapshot), _) => Ok(HttpResponse::Created().json(snapshot)),
+        // Whether anybody is left to be told is not known; who still listens learns what broke it off.
+        (Err(SnapshotError::Incomplete), Some(error)) => Err(error),
+        (Err(error), _) => Err(error.into()),
+    }
 }
 
 /// Get the status of restores.
