@@ -3,8 +3,17 @@
 //! An archive that was kept is one that could be restored, or says that it cannot.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Cursor, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use reqwest::Method;
 use serde_json::{Value, json};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::harness::{Api, Entry, TestServer, entries, fill, inventory, write_zip};
 
@@ -79,6 +88,52 @@ fn a_cloudify_archive_is_kept_and_its_restore_says_that_it_cannot() {
         assert_eq!(api.get("snapshot-status").expect(200), json!({ "status": "not-running" }));
     }
     assert_eq!(api.get("snapshots/old").expect(200)["status"], "uploaded", "it stays for who can read it");
+}
+
+/// Every file and folder below that others than its owner may use, or that lends somebody its owner's rights.
+fn open_to_others(folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let metadata = fs::symlink_metadata(entry.path()).unwrap();
+        let mode = metadata.mode() & 0o7777;
+        if !metadata.is_symlink() && mode & 0o7077 != 0 {
+            found.push(format!("{} {mode:o}", entry.path().display()));
+        }
+        if metadata.is_dir() {
+            open_to_others(&entry.path(), found);
+        }
+    }
+}
+
+#[test]
+fn no_file_is_for_others_whatever_an_archive_says() {
+    let server = TestServer::start();
+    let api = server.api();
+    fill(&api);
+    let blueprint = b"tosca_definitions_version: cloudify_dsl_1_3\n";
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    for (name, mode) in [("all/blueprint.yaml", 0o6777), ("all/run.sh", 0o4755)] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(blueprint.len() as u64);
+        header.set_mode(mode);
+        header.set_uid(0);
+        tar.append_data(&mut header, name, &blueprint[..]).unwrap();
+    }
+    let tar = tar.into_inner().unwrap().finish().unwrap();
+    let path = "blueprints/open?application_file_name=blueprint.yaml";
+    api.send(api.request(Method::PUT, path).body(tar)).expect(201);
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().unix_permissions(0o4777);
+    for (name, bytes) in [("metadata.json", &br#"{"snapshot_version": "5.1.0"}"#[..]), ("pg_data", b"x")] {
+        zip.start_file(name, options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    api.send_archive("open", &zip.finish().unwrap().into_inner()).expect(201);
+    api.create_snapshot("nightly", &json!({ "include_credentials": true, "include_metrics": true }));
+    assert_eq!(api.restore_snapshot("nightly", &json!({ "force": true }))["status"], "terminated");
+    let mut open = Vec::new();
+    open_to_others(&server.data(), &mut open);
+    assert_eq!(open, Vec::<String>::new());
+    assert_eq!(fs::metadata(server.data()).unwrap().mode() & 0o7777, 0o700);
 }
 
 /// Whether an entry's content differs between two archives of one state: ids, times, seals.

@@ -2,19 +2,16 @@
 //!
 //! Nothing here may depend on how fast the machine is, but for the one promise of a second.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 use crate::harness::{
-    ADMIN_PASSWORD, Api, FileServer, TestServer, blueprint_archive, eventually, fill, inventory,
+    Api, Connection, FileServer, TestServer, blueprint_archive, eventually, fill, inventory, long_archive,
     plugin_archive,
 };
 
@@ -140,45 +137,23 @@ fn a_cancel_is_honoured_within_a_second() {
     }
 }
 
-/// An archive of another program, of so many bytes that no buffer between two processes holds it.
-fn long_archive() -> Vec<u8> {
-    let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    zip.start_file("metadata.json", options).unwrap();
-    zip.write_all(br#"{"snapshot_version": "5.1.0"}"#).unwrap();
-    zip.start_file("pg_data", options).unwrap();
-    let block: Vec<u8> =
-        (0..1_u32 << 18).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-    for _ in 0..32 {
-        zip.write_all(&block).unwrap();
-    }
-    zip.finish().unwrap().into_inner()
-}
-
 #[test]
 fn an_open_download_survives_a_delete() {
     let server = TestServer::start();
     let api = server.api();
-    let archive = long_archive();
+    // So long that no buffer between two processes holds it.
+    let archive = long_archive(32 << 20);
     api.send_archive("long", &archive).expect(201);
 
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
-    let credentials =
-        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("admin:{ADMIN_PASSWORD}"));
-    write!(
-        stream,
-        "GET /api/v3.1/snapshots/long/archive HTTP/1.1\r\nHost: x\r\n\
-         Authorization: Basic {credentials}\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut reply = vec![0; 64 << 10];
-    stream.read_exact(&mut reply).unwrap();
+    let mut caller =
+        Connection::begin(&server, "GET", "/api/v3.1/snapshots/long/archive", &["Connection: close"]);
+    let mut reply = caller.read(64 << 10);
     assert!(reply.starts_with(b"HTTP/1.1 200 "));
 
     api.delete("snapshots/long").expect(200);
     assert_eq!(api.get("snapshots/long").status, 404);
     assert_eq!(server.files_in("archives"), Vec::<String>::new());
-    stream.read_to_end(&mut reply).unwrap();
+    caller.read_to_end(&mut reply);
     let head = reply.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
     assert_eq!(reply.len() - head, archive.len());
     assert!(reply[head..] == archive[..], "what came is what was uploaded");

@@ -1,9 +1,9 @@
-//! A small HTTP server on this machine from which a snapshot can be fetched by URL.
+//! A small HTTP server on this machine from which a snapshot can be fetched by URL, honest or not.
 //!
 //! It answers GET of the paths that it was given, and must not know who asks.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -15,12 +15,19 @@ enum Answer {
     Redirect(String),
     /// Says the whole length, sends half of it, and hangs up.
     Half(Vec<u8>),
+    /// Sends this, head and all, and hangs up.
+    Bytes(Vec<u8>),
+    /// Sends the first once, and the second again and again.
+    Endless(Vec<u8>, Vec<u8>),
+    /// Sends this, head and all, and then nothing more, without hanging up.
+    Stalled(Vec<u8>),
 }
 
 /// A file server; its thread ends with the test's process.
 pub struct FileServer {
     port: u16,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl FileServer {
@@ -28,16 +35,16 @@ impl FileServer {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let answers = Arc::<Mutex<HashMap<String, Answer>>>::default();
-        let shared = Arc::clone(&answers);
+        let server = Self { port, answers: Arc::default(), heads: Arc::default() };
+        let (answers, heads) = (Arc::clone(&server.answers), Arc::clone(&server.heads));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let answers = Arc::clone(&shared);
+                let (answers, heads) = (Arc::clone(&answers), Arc::clone(&heads));
                 // A caller who hangs up is none of the test's business.
-                thread::spawn(move || drop(answer(stream, &answers)));
+                thread::spawn(move || drop(answer(stream, &answers, &heads)));
             }
         });
-        Self { port, answers }
+        server
     }
 
     /// Serves `bytes` under `path`, and gives the URL.
@@ -55,9 +62,29 @@ impl FileServer {
         self.add(path, Answer::Half(bytes))
     }
 
+    /// Answers with these bytes, head and all, and gives the URL.
+    pub fn bytes(&self, path: &str, bytes: Vec<u8>) -> String {
+        self.add(path, Answer::Bytes(bytes))
+    }
+
+    /// Answers with `first` and then with `again` for as long as somebody listens, and gives the URL.
+    pub fn endless(&self, path: &str, first: &[u8], again: &[u8]) -> String {
+        self.add(path, Answer::Endless(first.to_vec(), again.to_vec()))
+    }
+
+    /// Answers with these bytes, and then with nothing, and gives the URL.
+    pub fn stalled(&self, path: &str, bytes: Vec<u8>) -> String {
+        self.add(path, Answer::Stalled(bytes))
+    }
+
     /// The URL of a path, served or not.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The heads of all requests that came.
+    pub fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
     }
 
     fn add(&self, path: &str, answer: Answer) -> String {
@@ -66,16 +93,24 @@ impl FileServer {
     }
 }
 
-fn answer(mut stream: TcpStream, answers: &Mutex<HashMap<String, Answer>>) -> std::io::Result<()> {
+/// The head of an answer that is a file of this length.
+pub fn head_of_file(length: usize) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )
+}
+
+fn answer(
+    mut stream: TcpStream,
+    answers: &Mutex<HashMap<String, Answer>>,
+    heads: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut request = String::new();
-    reader.read_line(&mut request)?;
-    let mut line = String::new();
-    while reader.read_line(&mut line)? > 2 {
-        line.clear();
-    }
+    while reader.read_line(&mut request)? > 2 {}
     let path = request.split(' ').nth(1).unwrap_or_default();
     let answer = answers.lock().unwrap().get(path).cloned();
+    heads.lock().unwrap().push(request);
     match answer {
         None => write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?,
         Some(Answer::Redirect(to)) => write!(
@@ -83,22 +118,27 @@ fn answer(mut stream: TcpStream, answers: &Mutex<HashMap<String, Answer>>) -> st
             "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         )?,
         Some(Answer::File(bytes)) => {
-            head(&mut stream, bytes.len())?;
+            stream.write_all(head_of_file(bytes.len()).as_bytes())?;
             stream.write_all(&bytes)?;
         }
         Some(Answer::Half(bytes)) => {
-            head(&mut stream, bytes.len())?;
+            stream.write_all(head_of_file(bytes.len()).as_bytes())?;
             stream.write_all(&bytes[..bytes.len() / 2])?;
+        }
+        Some(Answer::Bytes(bytes)) => stream.write_all(&bytes)?,
+        Some(Answer::Endless(first, again)) => {
+            stream.write_all(&first)?;
+            loop {
+                stream.write_all(&again)?;
+            }
+        }
+        Some(Answer::Stalled(bytes)) => {
+            stream.write_all(&bytes)?;
+            stream.flush()?;
+            // Until the caller has had enough.
+            reader.read_to_end(&mut Vec::new())?;
         }
     }
     stream.flush()?;
     stream.shutdown(Shutdown::Both)
-}
-
-fn head(stream: &mut TcpStream, length: usize) -> std::io::Result<()> {
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n"
-    )
 }

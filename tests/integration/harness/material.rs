@@ -10,8 +10,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::Method;
 use serde_json::{Value, json};
-use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use super::{Api, Reply};
 
@@ -132,6 +132,21 @@ pub fn write_zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     for (name, bytes) in entries {
         zip.start_file(*name, SimpleFileOptions::default()).unwrap();
         zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// An archive of another program, at least so many bytes long, none of which can be compressed.
+pub fn long_archive(bytes: usize) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    zip.start_file("metadata.json", options).unwrap();
+    zip.write_all(br#"{"snapshot_version": "5.1.0"}"#).unwrap();
+    zip.start_file("pg_data", options).unwrap();
+    let block: Vec<u8> =
+        (0..1_u32 << 18).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    for _ in 0..bytes.div_ceil(block.len()) {
+        zip.write_all(&block).unwrap();
     }
     zip.finish().unwrap().into_inner()
 }

@@ -19,10 +19,13 @@ mod inventory;
 mod material;
 mod node;
 mod picture;
+mod power;
 mod server;
 mod small_disk;
 mod state;
+mod strace;
 mod wait;
+mod wire;
 
 pub use broker::Broker;
 pub use charts::{
@@ -39,17 +42,19 @@ pub use deployments::{FERRY, deploy, upload_text};
 pub use dump::{changes, dump};
 pub use entries::{Entry, assert_hidden, entries};
 pub use environment::from_environment;
-pub use file_server::FileServer;
+pub use file_server::{FileServer, head_of_file};
 pub use flows::{Flow, Item, add_member, flow_body, graph, refused, snapshot_body, workspace};
 pub use http::{Api, Reply};
 pub use invariants::{all_executions, check_invariants};
 pub use inventory::inventory;
 pub use material::{
-    BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, lamps, plugin_archive,
-    upload_yaml, wagon, workflow_blueprint, write_plugin, write_zip,
+    BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, lamps, long_archive,
+    plugin_archive, upload_yaml, wagon, workflow_blueprint, write_plugin, write_zip,
 };
 pub use node::{EXCHANGE, Running, Step, amqp, node, node_client, publish};
 pub use picture::Picture;
 pub use server::{ADMIN_PASSWORD, TestServer, copy_data};
 pub use state::{Dice, KINDS, NOT_STATE, Size, State, generate, read_accounts, read_state};
+pub use strace::{Call, Strace};
 pub use wait::eventually;
+pub use wire::Connection;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::power::PowerDisk;
 use super::small_disk::SmallDisk;
 use super::{Api, Cfy, eventually};
 
@@ -36,9 +37,13 @@ pub struct Builder {
     settings: String,
     environment: Vec<(String, String)>,
     held: Vec<String>,
+    blocked: Vec<String>,
+    further: Vec<String>,
+    is_released: bool,
     stepping: Vec<String>,
     copied: Option<PathBuf>,
     disk: Option<(u64, u64)>,
+    power: Option<u64>,
 }
 
 impl Builder {
@@ -51,6 +56,12 @@ impl Builder {
     /// Keeps the data on a disk of its own, of so many bytes and at the most so many files.
     pub fn small_disk(mut self, bytes: u64, files: u64) -> Self {
         self.disk = Some((bytes, files));
+        self
+    }
+
+    /// Keeps the data on a disk of so many bytes whose power can be cut.
+    pub fn power_disk(mut self, bytes: u64) -> Self {
+        self.power = Some(bytes);
         self
     }
 
@@ -69,6 +80,19 @@ impl Builder {
     /// Makes jobs wait at the failpoint `name` until [`TestServer::release`].
     pub fn holding(mut self, name: &str) -> Self {
         self.held.push(name.into());
+        self
+    }
+
+    /// As [`Builder::holding`], but the job hears of no cancel meanwhile; where it comes to `fatal` it kills the server.
+    pub fn blocking(mut self, name: &str, fatal: Option<&str>) -> Self {
+        self.blocked.push(name.into());
+        self.further.extend(fatal.map(|fatal| format!("{fatal}=kill")));
+        self
+    }
+
+    /// Lets nothing wait at the failpoints before the first [`TestServer::hold`].
+    pub fn released(mut self) -> Self {
+        self.is_released = true;
         self
     }
 
@@ -103,19 +127,24 @@ impl Builder {
     pub fn start(mut self) -> TestServer {
         let folder = tempfile::tempdir().unwrap();
         let [hold, step] = [HOLD_FILE, STEP_FILE].map(|name| folder.path().join(name));
-        if !self.held.is_empty() {
+        let is_waiting = !self.held.is_empty() || !self.blocked.is_empty();
+        if is_waiting && !self.is_released {
             fs::write(&hold, "").unwrap();
         }
         let held = self.held.iter().map(|name| format!("{name}=hold:{}", hold.display()));
+        let blocked = self.blocked.iter().map(|name| format!("{name}=block:{}", hold.display()));
         let stepping = self.stepping.iter().map(|name| format!("{name}=step:{}", step.display()));
-        let points: Vec<String> = held.chain(stepping).collect();
+        let points: Vec<String> =
+            held.chain(blocked).chain(stepping).chain(self.further.iter().cloned()).collect();
         if !points.is_empty() {
             self = self.failpoint(&points.join(","));
         }
         fs::write(folder.path().join("lifeboat.toml"), &self.settings).unwrap();
-        let disk = folder.path().join(DISK);
-        let disk = self.disk.map(|(bytes, files)| SmallDisk::mount(&disk, bytes, files));
-        let mut server = TestServer { environment: self.environment, child: None, port: 0, disk, folder };
+        let mounted = folder.path().join(DISK);
+        let disk = self.disk.map(|(bytes, files)| SmallDisk::mount(&mounted, bytes, files));
+        let power = self.power.map(|bytes| PowerDisk::mount(&mounted, bytes));
+        let mut server =
+            TestServer { environment: self.environment, child: None, port: 0, disk, power, folder };
         if let Some(copied) = &self.copied {
             copy_data(copied, &server.data());
         }
@@ -130,7 +159,8 @@ pub struct TestServer {
     child: Option<Child>,
     port: u16,
     disk: Option<SmallDisk>,
-    // Dropped after the disk that is mounted in it.
+    power: Option<PowerDisk>,
+    // Dropped after the disks that are mounted in it.
     folder: TempDir,
 }
 
@@ -147,9 +177,9 @@ impl TestServer {
 
     /// The data folder.
     pub fn data(&self) -> PathBuf {
-        match self.disk {
-            Some(_) => self.folder.path().join(DISK).join("data"),
-            None => self.folder.path().join("data"),
+        match self.disk.is_some() || self.power.is_some() {
+            true => self.folder.path().join(DISK).join("data"),
+            false => self.folder.path().join("data"),
         }
     }
 
@@ -219,6 +249,11 @@ impl TestServer {
         self.port
     }
 
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the server is running").id()
+    }
+
     /// Callers as `admin` in `default_tenant`.
     pub fn api(&self) -> Api {
         Api::new(self.port).login("admin", ADMIN_PASSWORD)
@@ -241,6 +276,14 @@ impl TestServer {
         let mut child = self.child.take().expect("the server is running");
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// Cuts the power of the disk under the running server, and starts again when it is back.
+    pub fn cut_power(&mut self) {
+        self.power.as_ref().expect("the server was started on a disk whose power can be cut").cut();
+        self.kill9();
+        self.power.as_ref().expect("it is still there").restore();
+        self.restart();
     }
 
     /// Asks the process to end, and waits for it; panics unless it exits 0.
