@@ -35,6 +35,7 @@ mod schedules;
 pub mod schema;
 mod scope;
 mod secret_files;
+mod secret_schema;
 mod secrets;
 mod sites;
 mod summary;

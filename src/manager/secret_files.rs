@@ -15,6 +15,7 @@ use crate::model::{Caller, EntityId, Permission, TenantName, Timestamp, UserName
 use super::entities::check_free;
 use super::fernet::Passphrase;
 use super::scope::visible;
+use super::secret_schema::SecretSchema;
 use super::secrets::{SECRET, SECRETS, may_read, open, place};
 use super::tenants::tenant_names;
 use super::{Manager, ManagerError};
@@ -68,6 +69,7 @@ struct Item {
     tenant: TenantName,
     key: String,
     value: Zeroizing<String>,
+    schema: Option<Map<String, Value>>,
     visibility: Visibility,
     is_hidden: bool,
     creator: UserName,
@@ -108,6 +110,10 @@ impl Manager {
                     "is_hidden_value": secret["is_hidden_value"],
                     "encrypted": key.is_some(),
                 });
+                // The value is the text of a JSON value then. Cloudify's import passes it over.
+                if secret["schema"].is_object() {
+                    item["schema"] = secret["schema"].clone();
+                }
                 if with_metadata {
                     item["creator"] = secret["created_by"].clone();
                     item["created_at"] = secret["created_at"].clone();
@@ -248,7 +254,24 @@ fn judge(
             creator
         }
     };
-    let value = value.and_then(Value::as_str).unwrap_or_default();
+    let schema = match item.get("schema") {
+        None | Some(Value::Null) => None,
+        Some(Value::Object(schema)) => Some(schema),
+        Some(_) => {
+            wrong("schema", "Not a JSON schema".to_owned());
+            None
+        }
+    };
+    // Who writes a file by hand may write a JSON value as what it is.
+    let value = match value {
+        Some(Value::String(text)) => Zeroizing::new(text.clone()),
+        Some(value) if schema.is_some() => Zeroizing::new(value.to_string()),
+        Some(_) => {
+            wrong("value", "Not a text".to_owned());
+            Zeroizing::default()
+        }
+        None => Zeroizing::default(),
+    };
     let value = match (encrypted.map(boolean), key) {
         (Some(None), _) => {
             wrong("encrypted", "Not boolean".to_owned());
@@ -258,12 +281,17 @@ fn judge(
             wrong("No passphrase", "The secret is encrypted but no passphrase was given".to_owned());
             None
         }
-        (Some(Some(true)), Some(key)) => key.open(value).or_else(|| {
+        (Some(Some(true)), Some(key)) => key.open(&value).or_else(|| {
             wrong("value", "The passphrase does not open it, or it is damaged".to_owned());
             None
         }),
-        (Some(Some(false)) | None, _) => Some(Zeroizing::new(value.to_owned())),
+        (Some(Some(false)) | None, _) => Some(value),
     };
+    if let (Some(schema), Some(value)) = (schema, &value)
+        && let Err(error) = fits(name, schema, value)
+    {
+        wrong("schema", error.to_string());
+    }
     let now = Timestamp::now();
     let created_at = moment("created_at").unwrap_or(now);
     match value {
@@ -271,6 +299,7 @@ fn judge(
             tenant,
             key: name.to_owned(),
             value,
+            schema: schema.cloned(),
             visibility,
             is_hidden: hidden.flatten().unwrap_or(false),
             creator,
@@ -279,6 +308,15 @@ fn judge(
         }),
         Some(_) | None => Err(errors),
     }
+}
+
+/// Whether the text of a JSON value fits a schema.
+fn fits(key: &str, schema: &Map<String, Value>, text: &str) -> Result<(), ManagerError> {
+    let schema = SecretSchema::parse(key, schema)?;
+    let value = serde_json::from_str(text).map_err(|_| {
+        ManagerError::BadParameters("Error validating secret value: it is not JSON".to_owned())
+    })?;
+    schema.check(&value)
 }
 
 fn boolean(value: &Value) -> Option<bool> {
@@ -299,11 +337,12 @@ fn take(
     imported: &mut ImportedSecrets,
 ) -> Result<(), ManagerError> {
     let tenant = item.tenant.as_str();
+    let schema = item.schema.clone().map(|schema| Value::Object(schema).to_string());
     match check_free(tx, &SECRET, tenant, &item.key, item.visibility) {
         Ok(()) => {
             tx.execute(
                 "INSERT INTO secrets (tenant_name, key, visibility, created_at, updated_at, created_by,
-                 is_hidden_value, sealed_value) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                 is_hidden_value, schema, sealed_value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 params![
                     tenant,
                     item.key,
@@ -312,6 +351,7 @@ fn take(
                     item.updated_at.to_string(),
                     item.creator.as_str(),
                     item.is_hidden,
+                    schema,
                     sealed,
                 ],
             )?;
@@ -321,9 +361,9 @@ fn take(
             imported.colliding.entry(tenant.to_owned()).or_default().push(item.key.clone());
             if overrides && may_override(tx, caller, tenant, &item.key)? {
                 imported.written += tx.execute(
-                    "UPDATE secrets SET sealed_value = ?3, is_hidden_value = ?4, updated_at = ?5
+                    "UPDATE secrets SET sealed_value = ?3, is_hidden_value = ?4, updated_at = ?5, schema = ?6
                      WHERE tenant_name = ?1 AND key = ?2",
-                    params![tenant, item.key, sealed, item.is_hidden, Timestamp::now().to_string()],
+                    params![tenant, item.key, sealed, item.is_hidden, Timestamp::now().to_string(), schema],
                 )?;
             }
         }

@@ -1,12 +1,18 @@
 //! Secrets: values that only who may see them gets, and that nobody reads in the database file.
+//!
+//! A value is a text; where the secret has a schema, it is the text of a JSON value that fits the schema.
 
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
 use crate::model::{Caller, EntityId, Timestamp, UserName, Visibility};
 
-use super::entities::{Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate};
+use super::entities::{
+    Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, check_free, find, locate, set_visibility,
+};
+use super::secret_schema::SecretSchema;
 use super::{Manager, ManagerError, Place, Vault};
 
 /// A secret as Cloudify 7 lists it: without its value.
@@ -37,8 +43,10 @@ pub(super) const SECRET: Kind = Kind { collection: &SECRETS, key: "key" };
 pub struct NewSecret {
     /// The name that the caller gives it.
     pub key: String,
-    /// The value.
-    pub value: String,
+    /// The value: a text, or with a schema any JSON value.
+    pub value: Value,
+    /// The JSON schema that the value has to fit. Without one an existing secret keeps its own.
+    pub schema: Option<Map<String, Value>>,
     /// Whether only the creator, managers and sys_admins get the value.
     pub is_hidden_value: bool,
     /// Who may see it.
@@ -50,8 +58,8 @@ pub struct NewSecret {
 /// What is to be changed of a secret; `None` leaves it.
 #[derive(Default)]
 pub struct SecretChange {
-    /// The value.
-    pub value: Option<String>,
+    /// The value: a text, or with a schema any JSON value.
+    pub value: Option<Value>,
     /// Whether only the creator, managers and sys_admins get the value.
     pub is_hidden_value: Option<bool>,
     /// Who may see it.
@@ -73,7 +81,8 @@ impl Manager {
         self.page(&SECRET, caller, query).await
     }
 
-    /// One secret with its value; an empty one where the value is hidden from the caller.
+    /// One secret with its value, which is a JSON value where the secret has a schema; an empty text where the value is
+    /// hidden from the caller.
     ///
     /// # Errors
     /// [`ManagerError::NotFound`]; [`ManagerError::Vault`] where the installation's key was replaced.
@@ -82,11 +91,13 @@ impl Manager {
         self.read(move |connection| {
             let mut secret = find(connection, &SECRET, &caller, &key, None)?;
             let value = if may_read(&secret, &caller) {
-                open(connection, &vault, secret["tenant_name"].as_str().unwrap_or_default(), &key)?
+                let text =
+                    open(connection, &vault, secret["tenant_name"].as_str().unwrap_or_default(), &key)?;
+                shown(&secret, text)
             } else {
-                String::new()
+                Value::from("")
             };
-            secret.insert("value".to_owned(), Value::from(value));
+            secret.insert("value".to_owned(), value);
             Ok(secret)
         })
         .await
@@ -95,31 +106,42 @@ impl Manager {
     /// Keeps a secret, and answers it without its value.
     ///
     /// # Errors
-    /// A key that can't be one; [`ManagerError::Exists`] unless it may be overwritten; [`ManagerError::Forbidden`] where
-    /// that one's value is hidden from the caller.
+    /// A key or a schema that can't be one; a value that does not fit the schema; [`ManagerError::Exists`] unless it may
+    /// be overwritten; [`ManagerError::Forbidden`] where that one's value is hidden from the caller.
     pub async fn create_secret(
         &self,
         caller: &Caller,
         new: NewSecret,
     ) -> Result<Map<String, Value>, ManagerError> {
         EntityId::parse("key", &new.key)?;
-        let sealed = self.vault().seal(place(caller.tenant.as_str(), &new.key), new.value.as_bytes())?;
-        let caller = caller.clone();
+        let schema =
+            new.schema.as_ref().map(|document| SecretSchema::parse(&new.key, document)).transpose()?;
+        let (caller, vault) = (caller.clone(), self.vault().clone());
         self.write(move |tx| {
             let now = Timestamp::now().to_string();
+            let document = new.schema.map(|document| Value::Object(document).to_string());
+            let seal = |schema: Option<&SecretSchema>| {
+                seal(&vault, (caller.tenant.as_str(), &new.key), &new.value, schema)
+            };
             match locate(tx, &SECRET, &caller, &new.key) {
                 Ok(number) if new.update_if_exists => {
-                    check_may_read(&find(tx, &SECRET, &caller, &new.key, None)?, &caller)?;
+                    let existing = find(tx, &SECRET, &caller, &new.key, None)?;
+                    check_may_read(&existing, &caller)?;
+                    let schema = match schema {
+                        Some(schema) => Some(schema),
+                        None => schema_of(&existing)?,
+                    };
                     tx.execute(
-                        "UPDATE secrets SET sealed_value = ?2, is_hidden_value = ?3, updated_at = ?4 WHERE number = ?1",
-                        params![number, sealed, new.is_hidden_value, now],
+                        "UPDATE secrets SET sealed_value = ?2, is_hidden_value = ?3, updated_at = ?4,
+                         schema = coalesce(?5, schema) WHERE number = ?1",
+                        params![number, seal(schema.as_ref())?, new.is_hidden_value, now, document],
                     )?;
                 }
                 _ => {
                     check_free(tx, &SECRET, caller.tenant.as_str(), &new.key, new.visibility)?;
                     tx.execute(
                         "INSERT INTO secrets (tenant_name, key, visibility, created_at, updated_at, created_by,
-                         is_hidden_value, sealed_value) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
+                         is_hidden_value, schema, sealed_value) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8)",
                         params![
                             caller.tenant.as_str(),
                             new.key,
@@ -127,7 +149,8 @@ impl Manager {
                             now,
                             caller.user.as_str(),
                             new.is_hidden_value,
-                            sealed
+                            document,
+                            seal(schema.as_ref())?,
                         ],
                     )?;
                 }
@@ -140,25 +163,29 @@ impl Manager {
     /// Changes a secret, and answers it without its value.
     ///
     /// # Errors
-    /// [`ManagerError::NotFound`]; [`ManagerError::Forbidden`] where its value is hidden from the caller;
-    /// [`ManagerError::IllegalAction`] for a narrower visibility.
+    /// [`ManagerError::NotFound`]; [`ManagerError::Forbidden`] where its value is hidden from the caller; a value that
+    /// does not fit its schema; [`ManagerError::IllegalAction`] for a narrower visibility.
     pub async fn change_secret(
         &self,
         caller: &Caller,
         key: &str,
         change: SecretChange,
     ) -> Result<Map<String, Value>, ManagerError> {
-        let sealed = match &change.value {
-            Some(value) => Some(self.vault().seal(place(caller.tenant.as_str(), key), value.as_bytes())?),
-            None => None,
-        };
-        if let Some(visibility) = change.visibility {
-            self.widen(&SECRET, caller, key, visibility).await?;
-        }
-        let (caller, key) = (caller.clone(), key.to_owned());
+        let (caller, key, vault) = (caller.clone(), key.to_owned(), self.vault().clone());
         self.write(move |tx| {
             let number = locate(tx, &SECRET, &caller, &key)?;
-            check_may_read(&find(tx, &SECRET, &caller, &key, None)?, &caller)?;
+            let secret = find(tx, &SECRET, &caller, &key, None)?;
+            check_may_read(&secret, &caller)?;
+            let sealed = match &change.value {
+                Some(value) => {
+                    let schema = schema_of(&secret)?;
+                    Some(seal(&vault, (caller.tenant.as_str(), &key), value, schema.as_ref())?)
+                }
+                None => None,
+            };
+            if let Some(visibility) = change.visibility {
+                set_visibility(tx, &SECRET, &caller, &key, visibility)?;
+            }
             tx.execute(
                 "UPDATE secrets SET sealed_value = coalesce(?2, sealed_value),
                  is_hidden_value = coalesce(?3, is_hidden_value), updated_at = ?4,
@@ -207,6 +234,43 @@ impl Manager {
         visibility: Visibility,
     ) -> Result<Map<String, Value>, ManagerError> {
         self.widen(&SECRET, caller, key, visibility).await
+    }
+}
+
+/// The schema of a secret, if it has one.
+fn schema_of(secret: &Map<String, Value>) -> Result<Option<SecretSchema>, ManagerError> {
+    let key = secret["key"].as_str().unwrap_or_default();
+    secret["schema"].as_object().map(|document| SecretSchema::parse(key, document)).transpose()
+}
+
+/// Seals a value that is as it has to be. No message holds it.
+fn seal(
+    vault: &Vault,
+    (tenant, key): (&str, &str),
+    value: &Value,
+    schema: Option<&SecretSchema>,
+) -> Result<Vec<u8>, ManagerError> {
+    let text = match (schema, value) {
+        (Some(schema), value) => {
+            schema.check(value)?;
+            Zeroizing::new(value.to_string())
+        }
+        (None, Value::String(text)) => Zeroizing::new(text.clone()),
+        (None, _) => {
+            return Err(ManagerError::BadParameters(
+                "value must be a text; to keep another JSON value, say by `schema` what it is".to_owned(),
+            ));
+        }
+    };
+    Ok(vault.seal(place(tenant, key), text.as_bytes())?)
+}
+
+/// A value as callers see it.
+fn shown(secret: &Map<String, Value>, text: String) -> Value {
+    match secret["schema"].is_object() {
+        // What another manager kept beside a schema may be no JSON.
+        true => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        false => Value::String(text),
     }
 }
 

@@ -73,6 +73,7 @@ mod rules_material;
 mod rules_restore;
 mod rules_running;
 mod schedules;
+mod secrets_schema;
 mod selective;
 mod selective_rules;
 mod state_carried;

@@ -35,6 +35,11 @@ fn missing(what: &str) -> ApiError {
     )
 }
 
+/// The refusal of secrets whose values are kept elsewhere.
+pub(super) fn missing_secrets_providers() -> ApiError {
+    missing("providers of secrets")
+}
+
 /// Add a manager to a cluster: there is none.
 pub(super) async fn add_manager(auth: Auth) -> Result<HttpResponse, ApiError> {
     auth.allow(MANAGER_MANAGE)?;
@@ -104,31 +109,31 @@ pub(super) async fn remove_license(auth: Auth) -> Result<HttpResponse, ApiError>
 /// List providers of secrets: there are none.
 pub(super) async fn list_secrets_providers(auth: Auth) -> Result<HttpResponse, ApiError> {
     auth.allow(SECRETS_PROVIDER_LIST)?;
-    Err(missing("providers of secrets"))
+    Err(missing_secrets_providers())
 }
 
 /// Create or try a provider of secrets: there are none.
 pub(super) async fn create_secrets_provider(auth: Auth) -> Result<HttpResponse, ApiError> {
     auth.allow(SECRETS_PROVIDER_CREATE)?;
-    Err(missing("providers of secrets"))
+    Err(missing_secrets_providers())
 }
 
 /// Get a provider of secrets: there are none.
 pub(super) async fn get_secrets_provider(auth: Auth) -> Result<HttpResponse, ApiError> {
     auth.allow(SECRETS_PROVIDER_GET)?;
-    Err(missing("providers of secrets"))
+    Err(missing_secrets_providers())
 }
 
 /// Change a provider of secrets: there are none.
 pub(super) async fn change_secrets_provider(auth: Auth) -> Result<HttpResponse, ApiError> {
     auth.allow(SECRETS_PROVIDER_UPDATE)?;
-    Err(missing("providers of secrets"))
+    Err(missing_secrets_providers())
 }
 
 /// Delete a provider of secrets: there are none.
 pub(super) async fn delete_secrets_provider(auth: Auth) -> Result<HttpResponse, ApiError> {
     auth.allow(SECRETS_PROVIDER_DELETE)?;
-    Err(missing("providers of secrets"))
+    Err(missing_secrets_providers())
 }
 
 /// Register with the maker of Cloudify: nothing is sent to anybody.

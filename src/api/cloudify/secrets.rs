@@ -9,6 +9,7 @@ use crate::manager::{NewSecret, SecretChange};
 
 use super::blueprints::{owner, visibility, wider};
 use super::permissions::{SECRET_CREATE, SECRET_DELETE, SECRET_GET, SECRET_LIST, SECRET_UPDATE};
+use super::premium::missing_secrets_providers;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -44,7 +45,8 @@ async fn get(
 
 /// Create a secret.
 ///
-/// An existing one of this name is overwritten with `update_if_exists`, else it is a conflict.
+/// An existing one of this name is overwritten with `update_if_exists`, else it is a conflict. With `schema` the value is
+/// any JSON value that fits it, else a text.
 async fn create(
     auth: Auth,
     service: web::Data<Service>,
@@ -52,10 +54,11 @@ async fn create(
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(SECRET_CREATE)?;
-    check_plain(&body)?;
+    check_no_provider(&body)?;
     let new = NewSecret {
         key: key.into_inner(),
-        value: value(&body)?.ok_or_else(|| ApiError::bad_parameters("Missing value in json request body"))?,
+        value: value(&body).ok_or_else(|| ApiError::bad_parameters("Missing value in json request body"))?,
+        schema: body.object("schema")?.filter(|schema| !schema.is_empty()).cloned(),
         is_hidden_value: body.boolean("is_hidden_value", false)?,
         visibility: visibility(&auth, &body)?,
         update_if_exists: body.boolean("update_if_exists", false)?,
@@ -64,6 +67,8 @@ async fn create(
 }
 
 /// Change a secret.
+///
+/// A value has to fit the secret's schema, where it has one.
 async fn change(
     auth: Auth,
     service: web::Data<Service>,
@@ -71,11 +76,16 @@ async fn change(
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(SECRET_UPDATE)?;
-    check_plain(&body)?;
+    check_no_provider(&body)?;
+    if body.0.get("schema").is_some_and(|schema| !schema.is_null()) {
+        return Err(ApiError::bad_parameters(
+            "the schema of a secret can't be changed by itself: send it with the value and `update_if_exists` (PUT)",
+        ));
+    }
     let owner = owner(&auth, &service, body.optional_text("creator")?).await?;
     let change = SecretChange {
         owner,
-        value: value(&body)?,
+        value: value(&body),
         is_hidden_value: match body.0.get("is_hidden_value") {
             None | Some(Value::Null) => None,
             Some(_) => Some(body.boolean("is_hidden_value", false)?),
@@ -110,22 +120,22 @@ async fn set_visibility(
     Ok(HttpResponse::Ok().json(service.manager.set_secret_visibility(caller, &key, visibility).await?))
 }
 
-/// The value, which an error never repeats.
-fn value(body: &JsonBody) -> Result<Option<String>, ApiError> {
-    match body.0.get("value") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(value)) => Ok(Some(value.clone())),
-        Some(_) => Err(ApiError::bad_parameters("value must be a text")),
-    }
+/// The value, if one is given.
+fn value(body: &JsonBody) -> Option<Value> {
+    body.0.get("value").filter(|value| !value.is_null()).cloned()
 }
 
-fn check_plain(body: &JsonBody) -> Result<(), ApiError> {
-    for name in ["schema", "provider_name", "provider_options"] {
-        if body.0.get(name).is_some_and(|value| !value.is_null()) {
-            return Err(ApiError::bad_parameters(format!(
-                "`{name}` is not supported: the embedded manager keeps secrets that are plain texts; leave it out"
-            )));
-        }
+/// Refuses what only Cloudify's premium edition has: values that are kept elsewhere.
+fn check_no_provider(body: &JsonBody) -> Result<(), ApiError> {
+    let is_given = |name: &&str| match body.0.get(*name) {
+        None | Some(Value::Null) => false,
+        // `cfy secrets update` sends an empty object where nothing is said.
+        Some(Value::Object(options)) => !options.is_empty(),
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(_) => true,
+    };
+    if ["provider_name", "provider_options"].iter().any(is_given) {
+        return Err(missing_secrets_providers());
     }
     Ok(())
 }

@@ -11,7 +11,8 @@ use super::*;
 fn secret(key: &str, value: &str) -> NewSecret {
     NewSecret {
         key: key.to_owned(),
-        value: value.to_owned(),
+        value: json!(value),
+        schema: None,
         is_hidden_value: false,
         visibility: Visibility::Tenant,
         update_if_exists: false,

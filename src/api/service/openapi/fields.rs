@@ -64,7 +64,7 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
         "PluginsUpdate.state",
         "`executing_workflow`, and at the end `successful`, `failed` or `no_changes_required`.",
     ),
-    ("Secret.schema", "Always null: secrets are plain texts here."),
+    ("Secret.schema", "The JSON schema that its value fits; null for a text."),
     ("Site.name", "The name."),
     ("Snapshot.error", "Why it failed; empty where it did not."),
     ("Snapshot.status", "`creating`, `created`, `failed`, `uploading` or `uploaded`."),

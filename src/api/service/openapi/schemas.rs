@@ -67,8 +67,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     }
     let mut secret = entity(&SECRETS);
     secret["properties"]["value"] = json!({
-        "type": "string",
-        "description": "The value; empty where it is hidden from the caller.",
+        "description": "The value: a text, or with a schema any JSON value; an empty text where it is hidden from the caller.",
     });
     secret["required"] = json!(["value"]);
     schemas.insert("SecretWithValue".to_owned(), secret);

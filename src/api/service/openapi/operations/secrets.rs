@@ -10,7 +10,7 @@ use crate::manager::SECRETS;
 
 use super::super::examples::secret;
 use super::super::operation::Method::{Delete, Get, Patch, Post, Put};
-use super::super::operation::{Operation, call, field, flag, text};
+use super::super::operation::{Operation, call, field, flag, object, text};
 use super::Group;
 use super::blueprints::{visibility_fields, widening};
 
@@ -37,17 +37,40 @@ fn get() -> Operation {
     let mut with_value = secret();
     with_value["value"] = json!("never trust a lamp");
     call(Get, "/secrets/{key}", "Get a secret with its value.")
-        .about("The value is empty where it is hidden from the caller.")
+        .about(
+            "The value is a text; where the secret has a schema, the JSON value that fits it. Where it is hidden from the \
+             caller, it is an empty text.",
+        )
         .needs(SECRET_GET)
         .of(KEY, "lamp_passphrase")
         .finds(NOT_FOUND)
         .answers_one("The secret.", "SecretWithValue", with_value)
 }
 
-/// What is refused: secrets that are no plain text.
-fn unsupported() -> [super::super::operation::Field; 3] {
-    ["schema", "provider_name", "provider_options"]
-        .map(|name| field(name, json!({ "type": "null" }), "Only null: secrets are plain texts here."))
+/// What is refused: values that are kept elsewhere.
+fn providers() -> [super::super::operation::Field; 2] {
+    ["provider_name", "provider_options"].map(|name| {
+        field(
+            name,
+            json!({ "enum": [null, "", {}] }),
+            "Only null or empty: providers of secrets are Cloudify's premium edition's.",
+        )
+    })
+}
+
+/// How a value fails.
+fn judged(call: Operation) -> Operation {
+    call.fails(
+        ErrorCode::BadParameters,
+        "The value does not fit the secret's schema. The message never tells the value.",
+        "Error validating secret value: it is not of type 'object' (schema: `/type`)",
+    )
+    .fails(
+        ErrorCode::MissingPremiumPackage,
+        "A provider of secrets is named.",
+        "This manager is of the community edition: it has no use for providers of secrets, which is a matter of the premium \
+         edition",
+    )
 }
 
 fn hidden(call: Operation) -> Operation {
@@ -61,14 +84,22 @@ fn hidden(call: Operation) -> Operation {
 
 fn create() -> Operation {
     let mut fields = vec![
-        text("value", "The value.").required(),
+        field("value", json!({}), "The value: a text, or with a schema any JSON value but null.").required(),
+        object(
+            "schema",
+            "A JSON schema that the value has to fit; without it an existing secret keeps its own.",
+        ),
         flag("is_hidden_value", false, "Whether only the creator, managers and sys_admins get the value."),
         flag("update_if_exists", false, "Whether an existing secret of this name is overwritten."),
     ];
     fields.extend(visibility_fields());
-    fields.extend(unsupported());
+    fields.extend(providers());
     let call = call(Put, "/secrets/{key}", "Create a secret.")
-        .about("An existing one of this name is overwritten with `update_if_exists`, else it is a conflict.")
+        .about(
+            "An existing one of this name is overwritten with `update_if_exists`, else it is a conflict. With `schema` the \
+             value is any JSON value that fits it, else a text. Of a schema's references only those to places in itself \
+             (`#/…`) are followed; a pattern is a regular expression without look-around and back-references.",
+        )
         .needs(SECRET_CREATE)
         .of("The name of the new secret: 1 to 256 letters, digits and `-._~`, a letter first.", "lamp_passphrase")
         .takes(fields, json!({ "value": "never trust a lamp" }))
@@ -78,17 +109,23 @@ fn create() -> Operation {
             "The `key` argument must begin with a letter.",
         )
         .fails(
+            ErrorCode::BadParameters,
+            "The schema is none, or refers to what is not in it.",
+            "the schema of secret `lamp_passphrase` can't be used: it refers to `https://example.org/lamp.json`: only \
+             places in the schema itself, `#/…`, are followed",
+        )
+        .fails(
             ErrorCode::Conflict,
             "The name is used.",
             "<Secret id=`lamp_passphrase` tenant=`default_tenant`> already exists on <Tenant name=`default_tenant`> or \
              with global visibility",
         );
-    hidden(call).answers_one("The secret, without its value.", "Secret", secret())
+    hidden(judged(call)).answers_one("The secret, without its value.", "Secret", secret())
 }
 
 fn change() -> Operation {
     let mut fields = vec![
-        text("value", "The value."),
+        field("value", json!({}), "The value, which has to fit the secret's schema; null leaves it."),
         field(
             "is_hidden_value",
             json!({ "anyOf": [{ "$ref": "#/components/schemas/Flag" }, { "type": "null" }] }),
@@ -101,9 +138,14 @@ fn change() -> Operation {
         ),
         text("creator", "The user whose it is to be; needs the permission `set_owner`."),
     ];
-    fields.extend(unsupported());
+    fields.push(field(
+        "schema",
+        json!({ "type": "null" }),
+        "Only null: a schema is changed with its value (PUT).",
+    ));
+    fields.extend(providers());
     let call = call(Patch, "/secrets/{key}", "Change a secret.")
-        .about("What is not named stays.")
+        .about("What is not named stays. A value has to fit the secret's schema, where it has one.")
         .needs(SECRET_UPDATE)
         .of(KEY, "lamp_passphrase")
         .takes(fields, json!({ "value": "trust no lamp at all" }))
@@ -113,7 +155,7 @@ fn change() -> Operation {
             "More callers see it already, or other tenants have one of this name.",
             "Can't set the visibility of `lamp_passphrase` because it already has wider visibility",
         );
-    hidden(call).answers_one("The secret, without its value.", "Secret", secret())
+    hidden(judged(call)).answers_one("The secret, without its value.", "Secret", secret())
 }
 
 fn delete() -> Operation {
@@ -148,7 +190,11 @@ fn item_schema() -> Value {
         "type": "object",
         "properties": {
             "key": { "type": "string" },
-            "value": { "type": "string", "description": "In clear, or sealed where `encrypted`." },
+            "value": {
+                "type": "string",
+                "description": "In clear, or sealed where `encrypted`; with a schema the text of a JSON value.",
+            },
+            "schema": { "type": ["object", "null"], "description": "The JSON schema of the value; absent for a text." },
             "visibility": { "enum": ["private", "tenant", "global"] },
             "tenant_name": { "type": "string" },
             "is_hidden_value": { "$ref": "#/components/schemas/Flag" },
