@@ -135,8 +135,8 @@ impl Access {
     /// Changes a user.
     ///
     /// # Errors
-    /// No user of this name; a password or role that can't be one; the last active sys_admin would be none any more;
-    /// a sys_admin by who is none.
+    /// No user of this name; a password or role that can't be one; a user who is active, or is not, already; the last
+    /// active sys_admin would be none any more; a sys_admin by who is none.
     pub async fn change_user(
         &self,
         caller: &Caller,
@@ -160,6 +160,9 @@ impl Access {
         self.records
             .write(move |tx| {
                 check_rank_of(tx, &caller, &name)?;
+                if let Some(active) = change.active {
+                    check_not_already(tx, &name, active)?;
+                }
                 if !Records::update_user(tx, &name, hash.as_deref(), role, change.active)? {
                     return Err(unknown_user(&name));
                 }
@@ -228,6 +231,21 @@ fn check_rank_of(
     let everybody = Everybody::read(connection)?;
     let user = everybody.users.iter().find(|user| user.username.as_str() == username);
     user.map_or(Ok(()), |user| check_rank(caller, everybody.standing(user).system_role))
+}
+
+/// Refuses to activate or deactivate a user who is so already.
+fn check_not_already(
+    connection: &rusqlite::Connection,
+    username: &str,
+    active: bool,
+) -> Result<(), AccessError> {
+    match Records::user(connection, username)? {
+        Some(user) if user.active == active => {
+            let state = if active { "active" } else { "inactive" };
+            Err(ManagerError::Conflict(format!("The user `{username}` is already {state}")).into())
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn user_view(user: &User, everybody: &Everybody, with_data: bool) -> Map<String, Value> {

@@ -87,7 +87,12 @@ fn users_are_seen_to_by_cfy() {
     }
     let jo = Api::new(server.port()).login("jo", "jo-password-2");
     jo.get("version").expect_error(401, "unauthorized_error");
-    cfy.run(&["users", "activate", "jo"]).success();
+    // Both 409 are told in words that are `cfy`'s own.
+    cfy.run(&["users", "deactivate", "jo"]).success().says(&["User `jo` is already inactive"]);
+    cfy.run(&["users", "activate", "jo"]).success().says(&["User activated"]);
+    cfy.run(&["users", "activate", "jo"]).success().says(&["User `jo` is already active"]);
+    let again = server.api().post("users/active/jo", &json!({ "action": "activate" }));
+    again.expect_error(409, "conflict_error");
     jo.get("version").expect(200);
     cfy.run(&["users", "unlock", "jo"]).success().says(&["User `jo` is already unlocked"]);
     let wrong = Api::new(server.port()).login("jo", "not the password");

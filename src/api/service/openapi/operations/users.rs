@@ -111,6 +111,7 @@ fn set_active() -> Operation {
         json!({ "action": "deactivate" }),
     )
     .finds(NOT_FOUND)
+    .fails(ErrorCode::Conflict, "The user is so already.", "The user `grace` is already inactive")
     .fails(ErrorCode::IllegalAction, "No active sys_admin would be left.", LAST)
     .answers_one("The user.", "User", user())
 }
