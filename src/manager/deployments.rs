@@ -10,45 +10,18 @@ use crate::model::{Caller, EntityId, Timestamp, UserName, Visibility};
 
 use super::blueprint::{DeploymentError, evaluate_outputs, plan_deployment};
 use super::blueprints::plan_of;
+use super::deployment_status::{execution_status, installation_status, latest_execution};
 use super::entities::{Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, find, locate, set_visibility};
 use super::filters::{Choice, Filtered};
-use super::hierarchy::{SUB_ENVIRONMENTS, SUB_SERVICES, check_parents};
+use super::hierarchy::{
+    DEPLOYMENT_STATUS, SUB_ENVIRONMENTS, SUB_ENVIRONMENTS_STATUS, SUB_SERVICES, SUB_SERVICES_STATUS,
+    check_parents,
+};
 use super::labels::relabelled;
 use super::nodes::{instances_of, nodes_of};
 use super::recording::{check_idle, record_deletion, record_deployment};
 use super::sites::{check_site, site_of};
 use super::{Manager, ManagerError};
-
-/// The latest execution of a deployment, not one of an earlier deployment of the same id.
-macro_rules! latest_execution {
-    ($column:literal) => {
-        concat!(
-            "(SELECT ",
-            $column,
-            " FROM executions e INDEXED BY executions_by_deployment
-             WHERE e.tenant_name = deployments.tenant_name AND e.deployment_id = deployments.id
-             AND e.created_at >= deployments.created_at ORDER BY e.created_at DESC, e.id DESC LIMIT 1)"
-        )
-    };
-}
-
-macro_rules! execution_status {
-    () => {
-        latest_execution!(
-            "CASE e.status WHEN 'terminated' THEN 'completed' WHEN 'failed' THEN 'failed' WHEN 'cancelled' THEN 'cancelled'
-             WHEN 'scheduled' THEN 'scheduled' ELSE 'in_progress' END"
-        )
-    };
-}
-
-macro_rules! installation_status {
-    () => {
-        "CASE WHEN EXISTS (SELECT 1 FROM node_instances i WHERE i.tenant_name = deployments.tenant_name
-           AND i.deployment_id = deployments.id)
-         AND NOT EXISTS (SELECT 1 FROM node_instances i WHERE i.tenant_name = deployments.tenant_name
-           AND i.deployment_id = deployments.id AND i.state <> 'started') THEN 'active' ELSE 'inactive' END"
-    };
-}
 
 macro_rules! count_instances {
     ($condition:literal) => {
@@ -82,25 +55,9 @@ pub const DEPLOYMENTS: Collection = Collection {
         Column::json("workflows"),
         Column::boolean("runtime_only_evaluation"),
         Column::expression("installation_status", installation_status!(), ColumnKind::Text),
-        Column::expression(
-            "deployment_status",
-            concat!(
-                "(SELECT CASE
-                   WHEN latest = 'cancelled' AND installed = 'active' THEN 'good'
-                   WHEN latest = 'in_progress' AND installed = 'inactive' THEN 'in_progress'
-                   WHEN latest = 'failed' OR installed = 'inactive' THEN 'requires_attention'
-                   WHEN latest = 'completed' THEN 'good'
-                   ELSE 'in_progress' END
-                 FROM (SELECT ",
-                execution_status!(),
-                " AS latest, ",
-                installation_status!(),
-                " AS installed))"
-            ),
-            ColumnKind::Text,
-        ),
-        Column::expression("sub_services_status", "NULL", ColumnKind::Text),
-        Column::expression("sub_environments_status", "NULL", ColumnKind::Text),
+        DEPLOYMENT_STATUS,
+        SUB_SERVICES_STATUS,
+        SUB_ENVIRONMENTS_STATUS,
         SUB_SERVICES,
         SUB_ENVIRONMENTS,
         Column::text("display_name"),

@@ -10,6 +10,7 @@ mod blueprints;
 pub mod bypass;
 mod catalog;
 mod dependencies;
+mod deployment_status;
 mod deployments;
 mod entities;
 mod environment;

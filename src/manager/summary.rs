@@ -1,11 +1,12 @@
 //! Summaries: which kinds can be counted, and by which of their fields.
 
-use crate::database::{Collection, Column, ColumnKind, Groups, ListQuery, summarize};
+use crate::database::{Collection, Column, ColumnKind, Filter, Groups, ListQuery, summarize};
 use crate::executions::table::EXECUTIONS;
 use crate::model::Caller;
 
 use super::blueprints::BLUEPRINTS;
 use super::deployments::DEPLOYMENTS;
+use super::filters::in_groups;
 use super::nodes::{NODE_INSTANCES, NODES};
 use super::schedules::EXECUTION_SCHEDULES;
 use super::scope::visible;
@@ -154,7 +155,8 @@ impl Summarized {
 }
 
 impl Manager {
-    /// Counts the entities of a kind that the caller sees by the values of one or two fields.
+    /// Counts the entities of a kind that the caller sees by the values of one or two fields. Deployments can be those of
+    /// a group, by a filter on `deployment_group_id`.
     ///
     /// # Errors
     /// A filter on a column that there is not; the database's own.
@@ -163,9 +165,15 @@ impl Manager {
         caller: &Caller,
         kind: Summarized,
         fields: Vec<&'static str>,
-        query: ListQuery,
+        mut query: ListQuery,
     ) -> Result<Groups, ManagerError> {
-        let scope = visible(caller, query.all_tenants);
+        let mut scope = visible(caller, query.all_tenants);
+        if kind == Summarized::Deployments {
+            let is_group = |filter: &mut Filter| filter.column == "deployment_group_id";
+            for filter in query.filters.extract_if(.., is_group) {
+                scope = in_groups(scope, &filter.values);
+            }
+        }
         self.read(move |connection| Ok(summarize(connection, kind.collection(), &fields, &query, &scope)?))
             .await
     }

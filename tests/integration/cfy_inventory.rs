@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Cfy, Finished, TestServer, blueprint_file, fill, write_plugin};
+use crate::harness::{
+    Cfy, FERRY, Finished, TestServer, blueprint_file, deploy, fill, upload_text, write_plugin,
+};
 
 const TOWER: &str = "default_tenant-tower";
 
@@ -310,4 +312,75 @@ fn plugins_are_handled() {
     run(&cfy, &format!("plugins install {plugin} --manager-hostname here")).refused(&["405"]);
     run(&cfy, &format!("plugins delete {plugin}")).success();
     run(&cfy, &format!("plugins get {plugin}")).refused(&["404"]);
+}
+
+#[test]
+fn deployments_are_listed_and_counted_by_group_dependencies_and_what_belongs_to_them() {
+    let server = TestServer::start();
+    let (api, cfy) = (server.api(), server.cfy());
+    upload_text(&api, "ferry", FERRY);
+    for deployment in ["isle", "quay", "boat", "crane"] {
+        deploy(&api, "ferry", deployment);
+    }
+    run(&cfy, "deployments groups create coast").success();
+    run(&cfy, "deployments groups extend coast -d isle -d quay").success();
+    let listed = |command: &str| {
+        let listed = cfy.json(&command.split_whitespace().collect::<Vec<_>>());
+        let mut ids: Vec<String> = ids(&listed).into_iter().map(str::to_owned).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(listed("deployments list -g coast"), ["isle", "quay"]);
+    assert_eq!(listed("deployments list -g coast --attrs-rule created_by=admin"), ["isle", "quay"]);
+    assert_eq!(listed("deployments list -g desert"), Vec::<String>::new());
+    let counted = cfy.json(&["deployments", "summary", "blueprint_id", "--group-id", "coast"]);
+    assert_eq!(counted, json!([{ "blueprint_id": "ferry", "deployments": 2 }]));
+    let counted = cfy.json(&["deployments", "summary", "blueprint_id"]);
+    assert_eq!(counted, json!([{ "blueprint_id": "ferry", "deployments": 4 }]));
+    assert_eq!(cfy.json(&["deployments", "summary", "blueprint_id", "--group-id", "desert"]), json!([]));
+
+    for (source, target) in [("boat", "quay"), ("quay", "isle"), ("isle", "boat")] {
+        let body = json!({
+            "dependency_creator": "a.b", "source_deployment": source, "target_deployment": target,
+        });
+        let reply = api.put("deployments/inter-deployment-dependencies", &body);
+        // The last one would close a circle.
+        assert_eq!(reply.status == 200, source != "isle", "{}", reply.text());
+    }
+    assert_eq!(listed("deployments list --dependencies-of boat"), ["isle", "quay"]);
+    assert_eq!(listed("deployments list --dependencies-of quay"), ["isle"]);
+    assert_eq!(listed("deployments list --dependencies-of isle"), Vec::<String>::new());
+    run(&cfy, "deployments list --dependencies-of nobody").refused(&["404", "nobody"]);
+
+    // What belongs to a deployment shows in its status.
+    for (deployment, labels) in [
+        ("quay", json!([{ "csys-obj-parent": "isle" }, { "csys-obj-type": "environment" }])),
+        ("boat", json!([{ "csys-obj-parent": "quay" }])),
+    ] {
+        api.patch(&format!("deployments/{deployment}"), &json!({ "labels": labels })).expect(200);
+    }
+    for deployment in ["isle", "quay", "boat"] {
+        run(&cfy, &format!("executions start install -d {deployment}")).success();
+    }
+    let statuses = |deployment: &str| {
+        let found = api.get(&format!("deployments/{deployment}")).expect(200);
+        ["deployment_status", "sub_services_status", "sub_environments_status"]
+            .map(|name| found[name].clone())
+    };
+    let (good, none, bad) = (json!("good"), Value::Null, json!("requires_attention"));
+    assert_eq!(statuses("isle"), [good.clone(), good.clone(), good.clone()]);
+    assert_eq!(statuses("quay"), [good.clone(), good.clone(), none.clone()]);
+    assert_eq!(statuses("boat"), [good.clone(), none.clone(), none.clone()]);
+    run(&cfy, "executions start uninstall -d boat").success();
+    assert_eq!(statuses("isle"), [bad.clone(), bad.clone(), good.clone()]);
+    assert_eq!(statuses("quay"), [bad.clone(), bad.clone(), none.clone()]);
+    assert_eq!(statuses("boat"), [bad.clone(), none.clone(), none]);
+    run(&cfy, "deployments status-list").success().says(&["requires_attention"]);
+    let found = api.get("deployments?sub_services_status=requires_attention&_sort=id").items();
+    assert_eq!(found.iter().map(|item| item["id"].as_str().unwrap()).collect::<Vec<_>>(), ["isle", "quay"]);
+    let found = api.get("deployments?sub_environments_status=good").items();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let counted = api.get("summary/deployments?_target_field=deployment_status").items();
+    // The crane was never installed.
+    assert_eq!(counted, [json!({ "deployment_status": "requires_attention", "deployments": 4 })]);
 }

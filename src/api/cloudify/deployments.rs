@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
 use crate::app::Service;
-use crate::manager::filters::{Choice, Filtered};
+use crate::manager::filters::Filtered;
 use crate::manager::{DeleteDeployment, DeploymentChange, NewDeployment};
 
 use super::blueprints::{owner, visibility, wider};
 use super::permissions::{
     DEPLOYMENT_CREATE, DEPLOYMENT_DELETE, DEPLOYMENT_GET, DEPLOYMENT_LIST, DEPLOYMENT_UPDATE,
 };
-use super::searches::choice;
+use super::searches::{DEPLOYMENT_PARAMETERS, choice, of_deployments};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -33,13 +33,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// List deployments.
 async fn list(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(DEPLOYMENT_LIST)?;
-    let group = listing.get("_group_id").or_else(|| listing.get("deployment_group_id"));
-    let choice = Choice {
-        search_name: listing.get("_search_name").map(str::to_owned),
-        group_id: group.map(str::to_owned),
-        ..choice(&listing)
-    };
-    let query = listing.query(&["deployment_group_id"])?;
+    let choice = of_deployments(&listing, choice(&listing));
+    let query = listing.query(&DEPLOYMENT_PARAMETERS)?;
     let page = service.manager.search(caller, Filtered::Deployments, choice, query).await?;
     Ok(HttpResponse::Ok().json(page_json(page)))
 }

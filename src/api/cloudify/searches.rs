@@ -5,8 +5,9 @@ use serde_json::json;
 
 use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
 use crate::app::Service;
-use crate::database::Filter;
+use crate::database::{Filter, ListQuery};
 use crate::manager::filters::{Choice, Filtered};
+use crate::model::Caller;
 
 use super::permissions::{
     BLUEPRINT_LIST, DEPLOYMENT_GET, DEPLOYMENT_LIST, NODE_INSTANCE_LIST, NODE_LIST, SECRET_LIST,
@@ -35,8 +36,7 @@ async fn search_blueprints(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(BLUEPRINT_LIST)?;
     let choice = chosen(&listing, &body)?;
-    let page = service.manager.search(caller, Filtered::Blueprints, choice, listing.query(&[])?).await?;
-    Ok(HttpResponse::Ok().json(page_json(page)))
+    page(&service, caller, Filtered::Blueprints, choice, listing.query(&[])?).await
 }
 
 /// Search deployments.
@@ -47,10 +47,8 @@ async fn search_deployments(
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(DEPLOYMENT_LIST)?;
-    let choice =
-        Choice { search_name: listing.get("_search_name").map(str::to_owned), ..chosen(&listing, &body)? };
-    let page = service.manager.search(caller, Filtered::Deployments, choice, listing.query(&[])?).await?;
-    Ok(HttpResponse::Ok().json(page_json(page)))
+    let choice = of_deployments(&listing, chosen(&listing, &body)?);
+    page(&service, caller, Filtered::Deployments, choice, listing.query(&DEPLOYMENT_PARAMETERS)?).await
 }
 
 /// Search nodes.
@@ -62,8 +60,7 @@ async fn search_nodes(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(NODE_LIST)?;
     let choice = chosen(&listing, &body)?;
-    let page = service.manager.search(caller, Filtered::Nodes, choice, listing.query(&[])?).await?;
-    Ok(HttpResponse::Ok().json(page_json(page)))
+    page(&service, caller, Filtered::Nodes, choice, listing.query(&[])?).await
 }
 
 /// Search nodes by their types.
@@ -79,8 +76,7 @@ async fn search_types(
     if let Some(of_type) = query.search.take() {
         query.filters.push(Filter { column: "type".to_owned(), values: vec![of_type] });
     }
-    let page = service.manager.search(caller, Filtered::Nodes, choice, query).await?;
-    Ok(HttpResponse::Ok().json(page_json(page)))
+    page(&service, caller, Filtered::Nodes, choice, query).await
 }
 
 /// Search the capabilities of a deployment.
@@ -121,8 +117,7 @@ async fn search_instances(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(NODE_INSTANCE_LIST)?;
     let choice = chosen(&listing, &body)?;
-    let page = service.manager.search(caller, Filtered::NodeInstances, choice, listing.query(&[])?).await?;
-    Ok(HttpResponse::Ok().json(page_json(page)))
+    page(&service, caller, Filtered::NodeInstances, choice, listing.query(&[])?).await
 }
 
 /// Search secrets. Their values are not shown.
@@ -134,8 +129,7 @@ async fn search_secrets(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(SECRET_LIST)?;
     let choice = chosen(&listing, &body)?;
-    let page = service.manager.search(caller, Filtered::Secrets, choice, listing.query(&[])?).await?;
-    Ok(HttpResponse::Ok().json(page_json(page)))
+    page(&service, caller, Filtered::Secrets, choice, listing.query(&[])?).await
 }
 
 /// Search the workflows of deployments.
@@ -160,6 +154,32 @@ async fn list_workflows(
     let caller = auth.allow(DEPLOYMENT_LIST)?;
     let workflows = service.manager.workflows(caller, choice(&listing), listing.query(&[])?).await?;
     Ok(HttpResponse::Ok().json(whole(&workflows)))
+}
+
+/// One page of the entities that were chosen.
+async fn page(
+    service: &Service,
+    caller: &Caller,
+    of: Filtered,
+    choice: Choice,
+    query: ListQuery,
+) -> Result<HttpResponse, ApiError> {
+    let page = service.manager.search(caller, of, choice, query).await?;
+    Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// The parameters of lists and searches of deployments that [`of_deployments`] reads.
+pub(super) const DEPLOYMENT_PARAMETERS: [&str; 1] = ["deployment_group_id"];
+
+/// A choice with what deployments are chosen by beside.
+pub(super) fn of_deployments(listing: &Listing, choice: Choice) -> Choice {
+    let group = listing.get("_group_id").or_else(|| listing.get("deployment_group_id"));
+    Choice {
+        search_name: listing.get("_search_name").map(str::to_owned),
+        group_id: group.map(str::to_owned),
+        needed_by: listing.get("_dependencies_of").map(str::to_owned),
+        ..choice
+    }
 }
 
 /// The saved filter that a list is chosen by, if any.

@@ -18,7 +18,7 @@ use super::secrets::SECRETS;
 pub use rule::FilterRule;
 pub use saved::{BLUEPRINTS_FILTERS, DEPLOYMENTS_FILTERS, FilterChange, NewFilter};
 pub use search::Choice;
-pub(super) use search::chosen_deployments;
+pub(super) use search::{chosen_deployments, in_groups};
 
 /// The kinds of entities that can be filtered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Filtered {
             ],
             Self::Nodes => &["id", "type"],
             Self::NodeInstances => &["id"],
-            Self::Secrets => &["key"],
+            Self::Secrets => &["key", "provider_name"],
         }
     }
 }

@@ -4,6 +4,8 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value};
 
 use crate::database::{ListQuery, Page, Scope, condition, list, text};
+use crate::manager::deployments::DEPLOYMENT;
+use crate::manager::entities::find;
 use crate::manager::scope::visible;
 use crate::manager::{Manager, ManagerError};
 use crate::model::Caller;
@@ -25,6 +27,8 @@ pub struct Choice {
     pub search_name: Option<String>,
     /// A deployment group; of deployments only.
     pub group_id: Option<String>,
+    /// A deployment that needs them, directly or through others; of deployments only.
+    pub needed_by: Option<String>,
 }
 
 impl Choice {
@@ -108,11 +112,11 @@ pub(in crate::manager) fn page(
         scope = named(scope, query.search.take(), choice.search_name.as_deref());
     }
     if let Some(group) = &choice.group_id {
-        scope = scope.and(
-            "EXISTS (SELECT 1 FROM deployment_group_members m WHERE m.tenant_name = deployments.tenant_name
-             AND m.deployment_id = deployments.id AND m.group_id = ?)",
-            [text(&**group)],
-        );
+        scope = in_groups(scope, &[group]);
+    }
+    if let Some(source) = &choice.needed_by {
+        find(connection, &DEPLOYMENT, caller, source, Some(vec!["id".to_owned()]))?;
+        scope = needed_by(scope, caller, source);
     }
     let mut chosen = scope.clone();
     for rule in &rules {
@@ -182,6 +186,30 @@ pub(in crate::manager) fn chosen_deployments(
         .query_map(params_from_iter(parameters.iter()), |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     Ok(ids)
+}
+
+/// What is in one of these deployment groups.
+pub(in crate::manager) fn in_groups(scope: Scope, groups: &[impl AsRef<str>]) -> Scope {
+    let marks = vec!["?"; groups.len()].join(", ");
+    let condition = format!(
+        "EXISTS (SELECT 1 FROM deployment_group_members m WHERE m.tenant_name = deployments.tenant_name
+         AND m.deployment_id = deployments.id AND m.group_id IN ({marks}))"
+    );
+    scope.and(&condition, groups.iter().map(|group| text(group.as_ref())))
+}
+
+/// What a deployment of the caller's tenant needs, by inter-deployment dependencies.
+fn needed_by(scope: Scope, caller: &Caller, source: &str) -> Scope {
+    let tenant = || text(caller.tenant.as_str());
+    scope.and(
+        "tenant_name = ? AND id IN (WITH RECURSIVE needed(id) AS (
+           SELECT target_deployment_id FROM inter_deployment_dependencies
+           WHERE tenant_name = ? AND source_deployment_id = ?
+           UNION SELECT i.target_deployment_id FROM needed n JOIN inter_deployment_dependencies i
+             ON i.tenant_name = ? AND i.source_deployment_id = n.id)
+         SELECT id FROM needed)",
+        [tenant(), tenant(), text(source), tenant()],
+    )
 }
 
 /// What occurs in the id, or in the name that people see; either is enough where both are asked for.

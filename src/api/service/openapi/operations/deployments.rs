@@ -13,7 +13,7 @@ use super::super::operation::Method::{Delete, Get, Patch, Post, Put};
 use super::super::operation::{Operation, call, flag, labels, object, reference, text};
 use super::Group;
 use super::blueprints::{visibility_fields, widening};
-use super::searches::{SEARCH_NAME, filtering};
+use super::searches::{choosing_deployments, filtering};
 
 const ID: &str = "The deployment's id.";
 const NOT_FOUND: &str = "Requested `Deployment` with ID `harbour` was not found";
@@ -37,12 +37,9 @@ pub(super) fn group() -> Group {
 }
 
 fn list() -> Operation {
-    filtering(call(Get, "/deployments", "List deployments."))
+    choosing_deployments(filtering(call(Get, "/deployments", "List deployments.")))
         .needs(DEPLOYMENT_LIST)
         .lists(&DEPLOYMENTS)
-        .query("_group_id", json!({ "type": "string" }), "The deployment group to which they belong.")
-        .query("deployment_group_id", json!({ "type": "string" }), "The same.")
-        .query("_search_name", json!({ "type": "string" }), SEARCH_NAME)
         .of_all_tenants()
         .answers_page("Deployment", deployment())
 }

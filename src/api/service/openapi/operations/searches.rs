@@ -23,14 +23,13 @@ pub(super) fn group() -> Group {
         about: "Lists from which rules choose, and how many entities have which values.",
         operations: vec![
             search("/searches/blueprints", "Search blueprints.", BLUEPRINT_LIST, &BLUEPRINTS, blueprint()),
-            search(
+            choosing_deployments(search(
                 "/searches/deployments",
                 "Search deployments.",
                 DEPLOYMENT_LIST,
                 &DEPLOYMENTS,
                 deployment(),
-            )
-            .query("_search_name", json!({ "type": "string" }), SEARCH_NAME),
+            )),
             search("/searches/nodes", "Search nodes.", NODE_LIST, &NODES, node()),
             search(
                 "/searches/node-instances",
@@ -56,8 +55,27 @@ pub(super) fn group() -> Group {
     }
 }
 
-/// What `_search_name` does.
-pub(super) const SEARCH_NAME: &str = "Keeps the deployments whose name that people see holds this text, in any case; beside `_search` either is enough.";
+/// Adds what deployments are chosen by beside rules.
+pub(super) fn choosing_deployments(call: Operation) -> Operation {
+    let text = || json!({ "type": "string" });
+    call.query("_group_id", text(), "The deployment group to which they belong.")
+        .query("deployment_group_id", text(), "The same.")
+        .query(
+            "_search_name",
+            text(),
+            "Keeps the deployments whose name that people see holds this text, in any case; beside `_search` either is enough.",
+        )
+        .query(
+            "_dependencies_of",
+            text(),
+            "The deployment that needs them, directly or through others, by inter-deployment dependencies.",
+        )
+        .fails(
+            ErrorCode::NotFound,
+            "There is no deployment as `_dependencies_of` names it.",
+            "Requested `Deployment` with ID `harbour` was not found",
+        )
+}
 
 /// Adds the saved filter by which a list can be chosen.
 pub(super) fn filtering(call: Operation) -> Operation {
@@ -203,7 +221,8 @@ fn summarize() -> Operation {
         .about(
             "An item for each value of the field, with its count under the name of what is counted; with a second field, \
              under `by <field>` one for each of its values. Every parameter that is named like a field of the list keeps \
-             only the entities that have that value. Who may list the entities may count them.",
+             only the entities that have that value; of deployments, `deployment_group_id` those of a group. Who may list \
+             the entities may count them.",
         )
         .of("What is counted, e.g. `blueprints` or `node_instances`.", "deployments")
         .query("_target_field", sorted(Summarized::fields), "The field.")
