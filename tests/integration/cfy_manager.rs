@@ -31,6 +31,16 @@ fn what_cfy_asks_of_the_manager_itself_is_answered_or_refused_in_words() {
         (&["profiles", "list"], &["127.0.0.1"]),
         (&["profiles", "show-current"], &["admin"]),
         (&["auditlog", "list"], &["audit log entries"]),
+        // Of these two `cfy` tells a 404 in words of its own.
+        (
+            &["secrets", "providers", "get", "vault"],
+            &["Requested Secrets Provider with name `vault` was not found"],
+        ),
+        (
+            &["secrets", "providers", "delete", "vault"],
+            &["Requested Secrets Provider with name `vault` was not found"],
+        ),
+        (&["secrets", "list", "-p", "vault"], &["Showing 0 of 0 secrets"]),
         (&["permissions", "list"], &["snapshot_create"]),
         (&["users", "get", "admin"], &["sys_admin"]),
         (&["snapshots", "status"], &["No snapshot is currently being restored"]),
@@ -51,6 +61,11 @@ fn what_cfy_asks_of_the_manager_itself_is_answered_or_refused_in_words() {
         (&["cluster", "brokers", "add", "second", "10.0.0.2"], community),
         (&["cluster", "brokers", "remove", "lifeboat"], community),
         (&["secrets", "providers", "list"], community),
+        (&["secrets", "providers", "create", "vault", "-y", "vault"], community),
+        (&["secrets", "providers", "update", "vault", "-y", "vault"], community),
+        (&["secrets", "providers", "test", "vault"], community),
+        (&["secrets", "create", "lamp", "-s", "oil", "-p", "vault"], community),
+        (&["secrets", "update", "lamp", "-s", "oil", "-p", "vault"], community),
         (&["config", "update", "{'rest.ldap_username': 'x'}"], &["404", "settings file"]),
         (&["log-bundles", "create", "logs"], &["400", "standard error"]),
         (&["log-bundles", "delete", "logs"], &["404", "LogBundle"]),

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, BLUEPRINT, TestServer, add_member, fill, upload_yaml};
+use crate::harness::{Api, BLUEPRINT, TestServer, add_member, fill, send_blueprint, upload_text};
 
 /// Deployments beside `default_tenant-tower`, with their labels.
 const DEPLOYMENTS: [(&str, &[(&str, &str)]); 4] = [
@@ -309,7 +309,7 @@ capabilities:
 fn capabilities_and_scaling_groups_of_one_deployment_are_searched() {
     let server = TestServer::start();
     let api = server.api();
-    upload_yaml(&api, "harbour", HARBOUR).expect(201);
+    upload_text(&api, "harbour", HARBOUR);
     api.put("deployments/h", &json!({ "blueprint_id": "harbour" })).expect(201);
     let search = |path: &str, constraints: Value| {
         api.post(&format!("searches/{path}"), &json!({ "constraints": constraints })).expect(200)["items"]
@@ -373,7 +373,7 @@ labels:
 fn workflows_of_the_chosen_deployments_are_listed_once() {
     let server = filled();
     let api = server.api();
-    let blueprint = upload_yaml(&api, "crane", WORKFLOWS).expect(201);
+    let blueprint = upload_text(&api, "crane", WORKFLOWS);
     assert_eq!(blueprint["state"], "uploaded", "{blueprint:#}");
     for id in ["crane-1", "crane-2"] {
         let labels = json!([{ "env": "dock" }, { "env": id }]);
@@ -404,7 +404,7 @@ fn workflows_of_the_chosen_deployments_are_listed_once() {
     let of_crane = json!({ "filter_rules": [rule("label", "kind", "any_of", &["große Last"])] });
     assert_eq!(ids(&api.post("searches/blueprints", &of_crane).expect(200)), ["crane"]);
     let reserved = WORKFLOWS.replace("Kind:", "csys-mine:");
-    let refused = upload_yaml(&api, "reserved", &reserved);
+    let refused = send_blueprint(&api, "reserved", &reserved);
     assert!(refused.expect_error(400, "invalid_blueprint_error").contains("reserved for internal use"));
 }
 

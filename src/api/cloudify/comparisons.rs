@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::Service;
 use crate::database::ListQuery;
-use crate::model::{Permission, SnapshotId};
+use crate::model::{Caller, Permission, SnapshotId};
 use crate::snapshots::{Change, ChangesQuery, Subject, Wanted};
 
 use super::super::{ApiError, Auth, JsonBody, Listing, selection};
@@ -77,11 +77,8 @@ async fn plan_changes(
     listing: Listing,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(PLAN)?;
-    let wanted = wanted(id, &listing, Subject::Plan)?;
     let query = changes_query(&listing, listing.query(&OWN)?)?;
-    let (offset, size) = (query.offset, query.size);
-    let changes = service.snapshots.changes(caller, wanted, query).await?;
-    Ok(HttpResponse::Ok().json(page(changes.items, changes.total, offset, size)))
+    changes(&service, caller, wanted(id, &listing, Subject::Plan)?, query).await
 }
 
 /// Get what a restore would change in one entity.
@@ -92,9 +89,7 @@ async fn plan_fields(
     listing: Listing,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(DIFF)?;
-    let wanted = wanted(id, &listing, Subject::Plan)?;
-    let entity = entity(&listing)?;
-    Ok(HttpResponse::Ok().json(service.snapshots.changed_fields(caller, wanted, entity).await?))
+    fields(&service, caller, wanted(id, &listing, Subject::Plan)?, &listing).await
 }
 
 /// Compare a snapshot.
@@ -138,11 +133,8 @@ async fn diff_changes(
     listing: Listing,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(DIFF)?;
-    let wanted = wanted(id, &listing, diff_subject(&listing))?;
     let query = changes_query(&listing, listing.query(&OWN)?)?;
-    let (offset, size) = (query.offset, query.size);
-    let changes = service.snapshots.changes(caller, wanted, query).await?;
-    Ok(HttpResponse::Ok().json(page(changes.items, changes.total, offset, size)))
+    changes(&service, caller, wanted(id, &listing, diff_subject(&listing))?, query).await
 }
 
 /// Get what differs in one entity.
@@ -153,8 +145,35 @@ async fn diff_fields(
     listing: Listing,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(DIFF)?;
-    let wanted = wanted(id, &listing, diff_subject(&listing))?;
-    let entity = entity(&listing)?;
+    fields(&service, caller, wanted(id, &listing, diff_subject(&listing))?, &listing).await
+}
+
+/// One page of what differs.
+async fn changes(
+    service: &Service,
+    caller: &Caller,
+    wanted: Wanted,
+    query: ChangesQuery,
+) -> Result<HttpResponse, ApiError> {
+    let (offset, size) = (query.offset, query.size);
+    let changes = service.snapshots.changes(caller, wanted, query).await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "items": changes.items,
+        "metadata": {
+            "pagination": { "total": changes.total, "size": size, "offset": offset },
+            "filtered": null,
+        },
+    })))
+}
+
+/// What differs in one entity.
+async fn fields(
+    service: &Service,
+    caller: &Caller,
+    wanted: Wanted,
+    listing: &Listing,
+) -> Result<HttpResponse, ApiError> {
+    let entity = entity(listing)?;
     Ok(HttpResponse::Ok().json(service.snapshots.changed_fields(caller, wanted, entity).await?))
 }
 
@@ -197,11 +216,4 @@ fn entity(listing: &Listing) -> Result<(String, String, String), ApiError> {
             .ok_or_else(|| ApiError::bad_parameters(format!("the parameter `{name}` is missing")))
     };
     Ok((text("kind")?, text("tenant")?, text("entity_id")?))
-}
-
-fn page(items: Vec<Value>, total: u64, offset: u64, size: u64) -> Value {
-    json!({
-        "items": items,
-        "metadata": { "pagination": { "total": total, "size": size, "offset": offset }, "filtered": null },
-    })
 }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::database::DatabaseError;
 use crate::executions::events;
@@ -52,46 +52,10 @@ pub fn run_update_plugin(manager: &Manager, job: &Job) -> JobResult {
     if execution.asks_for("auto_correct_types") {
         job.warn("`auto_correct_types` has no effect: inputs are taken as they are");
     }
-    let mut tried: HashSet<(String, String)> = HashSet::new();
-    let mut refused: Vec<String> = Vec::new();
-    let mut updated = 0;
-    loop {
-        job.check()?;
-        let covered = {
-            let (work, tenant) = (work.clone(), tenant.clone());
-            manager
-                .read_blocking(move |connection| {
-                    following(connection, &tenant, &work.blueprint, work.all_tenants)
-                })
-                .map_err(told)?
-        };
-        let Some(next) = covered.iter().find(|next| !tried.contains(*next)).cloned() else { break };
-        job.progress(Progress {
-            phase: "updating",
-            finished_operations: updated,
-            total_operations: updated + covered.len() as u64,
-            ..Progress::default()
-        });
-        match update(manager, job, &work, &next)? {
-            Turn::Busy => {
-                std::thread::sleep(POLL);
-                continue;
-            }
-            Turn::Updated => {
-                updated += 1;
-                job.log(format!("updated the plugins of deployment {} of {}", next.1, next.0));
-                failpoints::hit("update_plugin:updated", job)?;
-            }
-            Turn::Refused(reason) => {
-                job.warn(format!(
-                    "the plugins of deployment {} of {} were not updated: {reason}",
-                    next.1, next.0
-                ));
-                refused.push(next.1.clone());
-            }
-        }
-        tried.insert(next);
-    }
+    let mut pass = Pass { tried: HashSet::new(), refused: Vec::new(), updated: 0 };
+    // Those that follow the blueprint since it was gone through come in another turn.
+    while pass.go(manager, job, &work, &tenant)? {}
+    let refused = pass.refused;
     if !refused.is_empty() {
         return Err(JobError::Failed(format!(
             "these deployments were not updated: {}; those that were follow the blueprint `{}`",
@@ -105,6 +69,69 @@ pub fn run_update_plugin(manager: &Manager, job: &Job) -> JobResult {
     manager.write_blocking(move |tx| finalize(tx, &execution, &work)).map_err(told)?;
     failpoints::hit("update_plugin:finalized", job)?;
     Ok(None)
+}
+
+/// How far the deployments were gone through.
+struct Pass {
+    /// The numbers of those that could not be updated.
+    tried: HashSet<i64>,
+    /// Their ids.
+    refused: Vec<String>,
+    updated: u64,
+}
+
+impl Pass {
+    /// Goes once through the deployments that follow the blueprint, and answers whether there was one that had not been
+    /// tried.
+    fn go(&mut self, manager: &Manager, job: &Job, work: &Work, tenant: &str) -> Result<bool, JobError> {
+        let count = {
+            let (work, tenant) = (work.clone(), tenant.to_owned());
+            manager.read_blocking(move |connection| count(connection, &tenant, &work)).map_err(told)?
+        };
+        let total_operations = self.updated + count;
+        let (mut last, mut is_new) = (0, false);
+        loop {
+            job.check()?;
+            let next = {
+                let (work, tenant) = (work.clone(), tenant.to_owned());
+                manager
+                    .read_blocking(move |connection| next_following(connection, &tenant, &work, last))
+                    .map_err(told)?
+            };
+            let Some((number, next)) = next else { return Ok(is_new) };
+            if self.tried.contains(&number) {
+                last = number;
+                continue;
+            }
+            is_new = true;
+            job.progress(Progress {
+                phase: "updating",
+                finished_operations: self.updated,
+                total_operations: total_operations.max(self.updated + 1),
+                ..Progress::default()
+            });
+            match update(manager, job, work, &next)? {
+                Turn::Busy => {
+                    std::thread::sleep(POLL);
+                    continue;
+                }
+                Turn::Updated => {
+                    self.updated += 1;
+                    job.log(format!("updated the plugins of deployment {} of {}", next.1, next.0));
+                    failpoints::hit("update_plugin:updated", job)?;
+                }
+                Turn::Refused(reason) => {
+                    job.warn(format!(
+                        "the plugins of deployment {} of {} were not updated: {reason}",
+                        next.1, next.0
+                    ));
+                    self.refused.push(next.1);
+                    self.tried.insert(number);
+                }
+            }
+            last = number;
+        }
+    }
 }
 
 fn work(connection: &Connection, execution: &str) -> Result<Work, ManagerError> {
@@ -123,6 +150,42 @@ fn work(connection: &Connection, execution: &str) -> Result<Work, ManagerError> 
     )?)
 }
 
+/// SQL: whether a deployment follows the blueprint `?2` of the tenant `?1`; those of other tenants where `?3`, and only
+/// while it is global, as its id is unique then.
+const FOLLOWS: &str = "blueprint_id = ?2 AND (tenant_name = ?1 OR (?3 AND EXISTS (SELECT 1 FROM blueprints b
+    WHERE b.tenant_name = ?1 AND b.id = ?2 AND b.visibility = 'global')))";
+
+/// How many deployments follow the blueprint of an update.
+fn count(connection: &Connection, tenant: &str, work: &Work) -> Result<u64, ManagerError> {
+    let count: i64 = connection
+        .prepare_cached(&format!("SELECT count(*) FROM deployments WHERE {FOLLOWS}"))?
+        .query_row((tenant, &work.blueprint, work.all_tenants), |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// A deployment: its number, and its tenant and id.
+type Numbered = (i64, (String, String));
+
+/// The oldest deployment after the one of this number that follows the blueprint of an update.
+fn next_following(
+    connection: &Connection,
+    tenant: &str,
+    work: &Work,
+    after: i64,
+) -> Result<Option<Numbered>, ManagerError> {
+    let sql = format!(
+        "SELECT number, tenant_name, id FROM deployments INDEXED BY deployments_by_blueprint
+         WHERE {FOLLOWS} AND number > ?4 ORDER BY number LIMIT 1"
+    );
+    let next = connection
+        .prepare_cached(&sql)?
+        .query_row((tenant, &work.blueprint, work.all_tenants, after), |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+        })
+        .optional()?;
+    Ok(next)
+}
+
 /// The deployments that follow a blueprint of a tenant, there or everywhere: their tenants and ids.
 ///
 /// # Errors
@@ -133,13 +196,10 @@ pub(super) fn following(
     blueprint: &str,
     all_tenants: bool,
 ) -> Result<Vec<(String, String)>, ManagerError> {
-    // Those of other tenants follow it only while it is global, and then its id is unique.
     let deployments = connection
-        .prepare_cached(
-            "SELECT tenant_name, id FROM deployments WHERE blueprint_id = ?2 AND (tenant_name = ?1 OR (?3 AND EXISTS
-             (SELECT 1 FROM blueprints b WHERE b.tenant_name = ?1 AND b.id = ?2 AND b.visibility = 'global')))
-             ORDER BY tenant_name, id",
-        )?
+        .prepare_cached(&format!(
+            "SELECT tenant_name, id FROM deployments WHERE {FOLLOWS} ORDER BY tenant_name, id"
+        ))?
         .query_map((tenant, blueprint, all_tenants), |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     Ok(deployments)

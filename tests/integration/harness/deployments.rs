@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Api, write_zip};
+use super::{Api, Reply, write_zip};
 
 /// A blueprint of one node that imports Cloudify's types, and so has its workflows.
 pub const FERRY: &str = "\
@@ -17,11 +17,15 @@ outputs:
   name: { value: { get_input: name } }
 ";
 
-/// Uploads a blueprint whose main file is this text, and answers it.
+/// Sends a blueprint of one file, and gives the answer, which comes when it was read.
+pub fn send_blueprint(api: &Api, blueprint: &str, text: &str) -> Reply {
+    let archive = write_zip(&[("blueprint/blueprint.yaml", text.as_bytes())]);
+    api.send(api.request(Method::PUT, &format!("blueprints/{blueprint}")).body(archive))
+}
+
+/// Uploads a blueprint of one file, and answers it.
 pub fn upload_text(api: &Api, blueprint: &str, text: &str) -> Value {
-    let archive = write_zip(&[("main/main.yaml", text.as_bytes())]);
-    let path = format!("blueprints/{blueprint}?application_file_name=main.yaml");
-    let uploaded = api.send(api.request(Method::PUT, &path).body(archive)).expect(201);
+    let uploaded = send_blueprint(api, blueprint, text).expect(201);
     assert_eq!(uploaded["state"], "uploaded", "{uploaded:#}");
     uploaded
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::{Api, Reply};
+use super::{Api, upload_text};
 
 /// The id under which [`fill`] uploads the blueprint.
 pub const BLUEPRINT: &str = "lighthouse";
@@ -100,7 +100,7 @@ pub fn lamps(api: &Api, name: &str, deployments: usize) {
         "tosca_definitions_version: cloudify_dsl_1_4\nimports: [cloudify/types/types.yaml, 'plugin:{name}']\n\
          node_templates:\n  lamp: {{ type: {name}.nodes.Lamp }}\n"
     );
-    upload_yaml(api, name, &main).expect(201);
+    upload_text(api, name, &main);
     for number in 0..deployments {
         let deployment = api.put(&format!("deployments/{name}-{number}"), &json!({ "blueprint_id": name }));
         deployment.expect(201);
@@ -202,17 +202,6 @@ fn upload_blueprint(api: &Api, id: &str, archive: Vec<u8>) {
     ]);
     let request = api.request(Method::PUT, &format!("blueprints/{id}"));
     api.send(request.header("Content-Type", content_type).body(body)).expect(201);
-}
-
-/// Uploads a blueprint of one file, and gives the answer, which comes when it was read.
-pub fn upload_yaml(api: &Api, id: &str, yaml: &str) -> Reply {
-    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
-    let mut header = tar::Header::new_gnu();
-    header.set_size(yaml.len() as u64);
-    header.set_mode(0o644);
-    archive.append_data(&mut header, "blueprint/blueprint.yaml", yaml.as_bytes()).unwrap();
-    let archive = archive.into_inner().unwrap().finish().unwrap();
-    api.send(api.request(Method::PUT, &format!("blueprints/{id}")).body(archive))
 }
 
 fn latest_execution(api: &Api, workflow: &str) -> Value {

@@ -38,7 +38,7 @@ pub use clients::{
 };
 pub use command_line::{document, fails, lifeboat, lifeboat_at, run, stderr, stdout};
 pub use databases::{Influx, VictoriaMetrics};
-pub use deployments::{FERRY, deploy, upload_text};
+pub use deployments::{FERRY, deploy, send_blueprint, upload_text};
 pub use dump::{changes, dump};
 pub use entries::{Entry, assert_hidden, entries};
 pub use environment::from_environment;
@@ -49,7 +49,7 @@ pub use invariants::{all_executions, check_invariants};
 pub use inventory::inventory;
 pub use material::{
     BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, lamps, long_archive,
-    plugin_archive, upload_yaml, wagon, workflow_blueprint, write_plugin, write_zip,
+    plugin_archive, wagon, workflow_blueprint, write_plugin, write_zip,
 };
 pub use node::{EXCHANGE, Running, Step, amqp, node, node_client, publish};
 pub use picture::Picture;
