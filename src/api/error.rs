@@ -33,6 +33,8 @@ pub enum ErrorCode {
     Conflict,
     SnapshotAction,
     ExistingRunningExecution,
+    ExistingStartedDeploymentModification,
+    DeploymentModificationAlreadyEnded,
     IllegalAction,
     IllegalExecutionParameters,
     NonexistentWorkflow,
@@ -77,6 +79,8 @@ impl ErrorCode {
             Self::Conflict => "conflict_error",
             Self::SnapshotAction => "snapshot_action_error",
             Self::ExistingRunningExecution => "existing_running_execution_error",
+            Self::ExistingStartedDeploymentModification => "existing_started_deployment_modification_error",
+            Self::DeploymentModificationAlreadyEnded => "deployment_modification_already_ended_error",
             Self::IllegalAction => "illegal_action_error",
             Self::IllegalExecutionParameters => "illegal_execution_parameters_error",
             Self::NonexistentWorkflow => "nonexistent_workflow_error",
@@ -124,6 +128,8 @@ impl ErrorCode {
             | Self::NoSuchIncludeField
             | Self::SnapshotAction
             | Self::ExistingRunningExecution
+            | Self::ExistingStartedDeploymentModification
+            | Self::DeploymentModificationAlreadyEnded
             | Self::IllegalAction
             | Self::IllegalExecutionParameters
             | Self::NonexistentWorkflow
@@ -289,6 +295,8 @@ impl From<ManagerError> for ApiError {
             ManagerError::PluginInUse(_) => ErrorCode::PluginInUse,
             ManagerError::ExistingRunningExecution(_) => ErrorCode::ExistingRunningExecution,
             ManagerError::Forbidden(_) => ErrorCode::Forbidden,
+            ManagerError::ModificationStarted(_) => ErrorCode::ExistingStartedDeploymentModification,
+            ManagerError::ModificationEnded(_) => ErrorCode::DeploymentModificationAlreadyEnded,
             ManagerError::IllegalAction(_) => ErrorCode::IllegalAction,
             ManagerError::NonexistentWorkflow(_) => ErrorCode::NonexistentWorkflow,
             ManagerError::IllegalExecutionParameters(_) => ErrorCode::IllegalExecutionParameters,

@@ -296,7 +296,7 @@ impl Manager {
         .await
     }
 
-    /// Lets more callers see a deployment, its nodes and its node instances.
+    /// Lets more callers see a deployment, its nodes, node instances and modifications.
     ///
     /// # Errors
     /// [`ManagerError::IllegalAction`] where it is seen by more already, or exists in other tenants.
@@ -313,7 +313,7 @@ impl Manager {
                 check_site(tx, &caller, &site, (&id, visibility))?;
             }
             set_visibility(tx, &DEPLOYMENT, &caller, &id, visibility)?;
-            for table in ["nodes", "node_instances"] {
+            for table in ["nodes", "node_instances", "deployment_modifications"] {
                 tx.execute(
                     &format!(
                         "UPDATE {table} SET visibility = ?3 WHERE tenant_name = ?1 AND deployment_id = ?2"

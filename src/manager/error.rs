@@ -42,6 +42,10 @@ pub enum ManagerError {
     #[error("{0}")]
     ExistingRunningExecution(String),
     #[error("{0}")]
+    ModificationStarted(String),
+    #[error("{0}")]
+    ModificationEnded(String),
+    #[error("{0}")]
     IllegalAction(String),
     #[error("{0}")]
     Forbidden(String),

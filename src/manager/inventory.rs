@@ -28,6 +28,7 @@ const KINDS: &[(&str, &str)] = &[
     ("inter_deployment_dependencies", "inter_deployment_dependencies"),
     ("tasks_graphs", "tasks_graphs"),
     ("deployment_updates", "deployment_updates"),
+    ("deployment_modifications", "deployment_modifications"),
     ("plugins_updates", "plugins_updates"),
     ("execution_schedules", "execution_schedules"),
     ("flows", "flows"),

@@ -26,6 +26,7 @@ mod icons;
 mod incoming;
 mod inventory;
 mod labels;
+mod modifications;
 mod nodes;
 mod plugins;
 mod plugins_updates;
@@ -76,6 +77,7 @@ pub use groups::{DEPLOYMENT_GROUPS, GroupChange, Members};
 pub use incoming::Incoming;
 pub use inventory::{Counts, Difference, Inventory};
 pub use labels::{RESERVED_LABELS, Words};
+pub use modifications::{DEPLOYMENT_MODIFICATIONS, ModificationEnd, NewModification};
 pub use nodes::{InstanceChange, NODE_INSTANCES, NODES};
 pub use plugins::{NewPlugin, PLUGINS, PluginChange};
 pub use plugins_updates::{

@@ -13,6 +13,7 @@ use crate::flows::SCHEMA_V2 as FLOWS_V2;
 use super::dependencies::SCHEMA_V5 as DEPENDENCIES_V5;
 use super::execution_groups::SCHEMA_V5 as EXECUTION_GROUPS_V5;
 use super::groups::SCHEMA_V5 as GROUPS_V5;
+use super::modifications::SCHEMA_V9 as MODIFICATIONS_V9;
 use super::plugins_updates::SCHEMA_V8 as PLUGINS_UPDATES_V8;
 use super::resources_schema::SCHEMA_V4 as RESOURCES_V4;
 use super::schedules::SCHEMA_V5 as SCHEDULES_V5;
@@ -20,7 +21,7 @@ use super::tasks_graphs::SCHEMA_V5 as TASKS_GRAPHS_V5;
 use super::updates::SCHEMA_V5 as UPDATES_V5;
 
 /// The version of these tables, written into an archive's metadata and compared at restore.
-pub const SCHEMA_VERSION: u32 = 8;
+pub const SCHEMA_VERSION: u32 = 9;
 
 const V1: &str = "
 CREATE TABLE tenants (
@@ -244,6 +245,7 @@ pub fn migrations() -> Runner {
         ("V5__many_deployments", v5.as_str()),
         ("V7__listing_indexes", v7.as_str()),
         ("V8__plugins_updates", PLUGINS_UPDATES_V8),
+        ("V9__deployment_modifications", MODIFICATIONS_V9),
     ];
     Runner::new(
         &migrations.map(|(name, sql)| {

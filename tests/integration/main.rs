@@ -52,6 +52,7 @@ mod keys_sealing;
 mod kills;
 mod long_reads;
 mod lying_servers;
+mod modifications;
 mod openapi;
 mod openapi_access;
 mod openapi_charts;

@@ -6,13 +6,13 @@ mod blueprints;
 mod comparisons;
 mod dependencies;
 mod deployment_groups;
+mod deployment_modifications;
 mod deployment_updates;
 mod deployments;
 mod execution_groups;
 mod executions;
 mod filters;
 mod grants;
-mod graphs;
 mod labels;
 mod log_bundles;
 mod maintenance;
@@ -61,12 +61,12 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(comparisons::routes)
         .configure(dependencies::routes)
         .configure(deployment_groups::routes)
+        .configure(deployment_modifications::routes)
         .configure(deployment_updates::routes)
         .configure(deployments::routes)
         .configure(execution_groups::routes)
         .configure(executions::routes)
         .configure(filters::routes)
-        .configure(graphs::routes)
         .configure(labels::routes)
         .configure(grants::routes)
         .configure(log_bundles::routes)

@@ -17,6 +17,14 @@ pub const DEPLOYMENT_UPDATE_LIST: Permission = Permission::tenant("deployment_up
 pub const DEPLOYMENT_UPDATE_GET: Permission = Permission::tenant("deployment_update_get", VIEWER);
 pub const DEPLOYMENT_UPDATE_CREATE: Permission = Permission::tenant("deployment_update_create", OPERATIONS);
 pub const DEPLOYMENT_UPDATE_UPDATE: Permission = Permission::tenant("deployment_update_update", OPERATIONS);
+pub const DEPLOYMENT_MODIFY: Permission = Permission::tenant("deployment_modify", OPERATIONS);
+pub const DEPLOYMENT_MODIFICATION_LIST: Permission =
+    Permission::tenant("deployment_modification_list", VIEWER);
+pub const DEPLOYMENT_MODIFICATION_GET: Permission = Permission::tenant("deployment_modification_get", VIEWER);
+pub const DEPLOYMENT_MODIFICATION_FINISH: Permission =
+    Permission::tenant("deployment_modification_finish", OPERATIONS);
+pub const DEPLOYMENT_MODIFICATION_ROLLBACK: Permission =
+    Permission::tenant("deployment_modification_rollback", OPERATIONS);
 pub const DEPLOYMENT_GROUP_LIST: Permission = Permission::tenant("deployment_group_list", VIEWER);
 pub const DEPLOYMENT_GROUP_GET: Permission = Permission::tenant("deployment_group_get", VIEWER);
 pub const DEPLOYMENT_GROUP_CREATE: Permission = Permission::tenant("deployment_group_create", OPERATIONS);

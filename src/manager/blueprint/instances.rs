@@ -1,5 +1,7 @@
 //! The instances of nodes: how many, on which host, in which group, and with
 //! which others they are linked.
+//!
+//! A deployment that is made has none yet; one that is modified keeps some.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,22 +16,64 @@ const MAX_INSTANCES: usize = 10_000;
 const MAX_LINKS: usize = 100_000;
 
 /// An instance of a node or of a scaling group.
-struct Instance {
+struct Instance<'a> {
     id: String,
     /// The node or the group.
     of: usize,
     container: Option<usize>,
     host: Option<usize>,
+    /// What is stored of it; none for a new one, and for groups.
+    stored: Option<&'a Value>,
 }
 
 /// A node or a scaling group.
-struct Entity<'a> {
-    name: &'a str,
+pub(super) struct Entity<'a> {
+    pub name: &'a str,
     /// The node; none for a group.
     node: Option<&'a Value>,
-    scale: &'a Value,
+    count: &'a Value,
     container: Option<usize>,
     contains: Vec<usize>,
+}
+
+impl Entity<'_> {
+    /// How many instances it is said to have within each container.
+    pub fn count(&self) -> Result<u64, DeploymentError> {
+        self.count.as_u64().ok_or_else(|| {
+            let name = self.name;
+            DeploymentError::Plan(format!("the number of instances of `{name}` is no number from 0 on"))
+        })
+    }
+}
+
+/// An instance that stays.
+pub(super) struct Kept<'a> {
+    pub id: String,
+    /// What is stored of it; none for an instance of a group.
+    pub stored: Option<&'a Value>,
+}
+
+/// The instances of an entity within one container.
+pub(super) struct Members<'a> {
+    pub kept: Vec<Kept<'a>>,
+    /// How many come.
+    pub new: u64,
+}
+
+/// An instance of a node with its links to all that are there.
+pub(super) struct Finished {
+    pub instance: Value,
+    pub is_new: bool,
+}
+
+/// Answers who of an entity is in a container, by the container's id; in none for what stands by itself.
+type Who<'a, 'q> = dyn FnMut(&Entity<'a>, Option<&str>) -> Result<Members<'a>, DeploymentError> + 'q;
+
+/// What an expansion asks for.
+pub(super) struct Questions<'a, 'q> {
+    pub members: &'q mut Who<'a, 'q>,
+    /// Makes an id for a node or a group; it is asked again where the id is taken.
+    pub ids: &'q mut dyn FnMut(&str) -> String,
 }
 
 /// Makes the instances of `nodes`, each beginning `uninitialized`.
@@ -40,32 +84,57 @@ pub(super) fn expand(
     scaling_groups: &Map<String, Value>,
     ids: &mut dyn FnMut(&str) -> String,
 ) -> Result<Vec<Value>, DeploymentError> {
-    let entities = entities(nodes, scaling_groups)?;
+    let entities = entities(
+        nodes,
+        scaling_groups,
+        |node| &node["capabilities"]["scalable"]["properties"]["current_instances"],
+    )?;
+    let mut members =
+        |entity: &Entity<'_>, _: Option<&str>| Ok(Members { kept: Vec::new(), new: entity.count()? });
+    let questions = Questions { members: &mut members, ids };
+    let finished = grown(&entities, &[], questions)?;
+    Ok(finished.into_iter().map(|finished| finished.instance).collect())
+}
+
+/// Makes and keeps instances as the answers say; `stored` are all instances of nodes that there were before.
+pub(super) fn grown<'a>(
+    entities: &[Entity<'a>],
+    stored: &'a [Value],
+    questions: Questions<'a, '_>,
+) -> Result<Vec<Finished>, DeploymentError> {
     let mut expansion = Expansion {
-        entities: &entities,
+        entities,
         instances: Vec::new(),
         of_entity: vec![Vec::new(); entities.len()],
-        taken: HashSet::new(),
-        ids,
+        taken: taken(stored),
+        questions,
     };
     for (at, entity) in entities.iter().enumerate() {
         if entity.container.is_none() {
             expansion.grow(at, None, None)?;
         }
     }
-    expansion.finish()
+    expansion.finish(stored)
 }
 
-fn entities<'a>(
+/// The ids that instances of nodes and groups have.
+fn taken(stored: &[Value]) -> HashSet<String> {
+    let groups = stored.iter().flat_map(|instance| instance["scaling_groups"].as_array()).flatten();
+    stored.iter().chain(groups).filter_map(|named| named["id"].as_str().map(str::to_owned)).collect()
+}
+
+/// Nodes and groups, each with what contains it. `count` says where a node has its number of instances.
+pub(super) fn entities<'a>(
     nodes: &'a [Value],
     scaling_groups: &'a Map<String, Value>,
+    count: fn(&Value) -> &Value,
 ) -> Result<Vec<Entity<'a>>, DeploymentError> {
     let mut entities = Vec::new();
     for node in nodes {
         entities.push(Entity {
             name: node["id"].as_str().unwrap_or_default(),
             node: Some(node),
-            scale: &node["capabilities"]["scalable"]["properties"],
+            count: count(node),
             container: None,
             contains: Vec::new(),
         });
@@ -74,7 +143,7 @@ fn entities<'a>(
         entities.push(Entity {
             name,
             node: None,
-            scale: &group["properties"],
+            count: &group["properties"]["current_instances"],
             container: None,
             contains: Vec::new(),
         });
@@ -123,7 +192,7 @@ fn entities<'a>(
     Ok(entities)
 }
 
-fn is_containment(link: &Value) -> bool {
+pub(super) fn is_containment(link: &Value) -> bool {
     link["type_hierarchy"].as_array().is_some_and(|types| types.iter().any(|name| name == CONTAINED_IN))
 }
 
@@ -132,16 +201,19 @@ fn container_of(node: &Value) -> Option<&str> {
     links.iter().find(|link| is_containment(link))?["target_id"].as_str()
 }
 
-struct Expansion<'a, 'e> {
+/// The one instance to which all of a node are linked: by the two nodes and the link's type.
+type Chosen = HashMap<(usize, usize, String), Option<usize>>;
+
+struct Expansion<'a, 'e, 'q> {
     entities: &'e [Entity<'a>],
-    instances: Vec<Instance>,
+    instances: Vec<Instance<'a>>,
     of_entity: Vec<Vec<usize>>,
     taken: HashSet<String>,
-    ids: &'e mut dyn FnMut(&str) -> String,
+    questions: Questions<'a, 'q>,
 }
 
-impl Expansion<'_, '_> {
-    /// Makes the instances of an entity within one container, and of all that it contains.
+impl<'a> Expansion<'a, '_, '_> {
+    /// Keeps and makes the instances of an entity within one container, and of all that it contains.
     fn grow(
         &mut self,
         entity: usize,
@@ -149,32 +221,40 @@ impl Expansion<'_, '_> {
         host: Option<usize>,
     ) -> Result<(), DeploymentError> {
         let entities = self.entities;
-        let Entity { name, node, scale, .. } = &entities[entity];
-        let wanted = scale["current_instances"].as_u64().ok_or_else(|| {
-            DeploymentError::Plan(format!("the number of instances of `{name}` is no number from 0 on"))
-        })?;
-        for _ in 0..wanted {
-            if self.instances.len() >= MAX_INSTANCES {
-                return Err(DeploymentError::Plan(format!(
-                    "it would have more than {MAX_INSTANCES} instances; look at `{name}`"
-                )));
-            }
-            let at = self.instances.len();
-            let is_host = node.is_some_and(|node| node["host_id"] == *name);
-            let host = host.or(is_host.then_some(at));
-            let id = self.new_id(name)?;
-            self.instances.push(Instance { id, of: entity, container, host });
-            self.of_entity[entity].push(at);
-            for inner in &entities[entity].contains {
-                self.grow(*inner, Some(at), host)?;
-            }
+        let inside = container.map(|at| self.instances[at].id.clone());
+        let members = (self.questions.members)(&entities[entity], inside.as_deref())?;
+        for Kept { id, stored } in members.kept {
+            self.add(Instance { id, of: entity, container, host, stored })?;
+        }
+        for _ in 0..members.new {
+            let id = self.new_id(entities[entity].name)?;
+            self.add(Instance { id, of: entity, container, host, stored: None })?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, mut instance: Instance<'a>) -> Result<(), DeploymentError> {
+        let (at, entities) = (self.instances.len(), self.entities);
+        let Entity { name, node, contains, .. } = &entities[instance.of];
+        if at >= MAX_INSTANCES {
+            return Err(DeploymentError::Plan(format!(
+                "it would have more than {MAX_INSTANCES} instances; look at `{name}`"
+            )));
+        }
+        let is_host = node.is_some_and(|node| node["host_id"] == *name);
+        instance.host = instance.host.or(is_host.then_some(at));
+        let host = instance.host;
+        self.of_entity[instance.of].push(at);
+        self.instances.push(instance);
+        for inner in contains {
+            self.grow(*inner, Some(at), host)?;
         }
         Ok(())
     }
 
     fn new_id(&mut self, name: &str) -> Result<String, DeploymentError> {
         for _ in 0..1000 {
-            let id = (self.ids)(name);
+            let id = (self.questions.ids)(name);
             if self.taken.insert(id.clone()) {
                 return Ok(id);
             }
@@ -191,18 +271,25 @@ impl Expansion<'_, '_> {
         self.entities[self.instances[instance].of].node.is_none()
     }
 
-    fn finish(self) -> Result<Vec<Value>, DeploymentError> {
+    fn finish(self, stored: &[Value]) -> Result<Vec<Finished>, DeploymentError> {
         let index: HashMap<&str, usize> =
             self.entities.iter().enumerate().map(|(at, entity)| (entity.name, at)).collect();
         let mut links_left = MAX_LINKS;
+        let mut chosen = Chosen::new();
         let mut numbers = vec![0; self.entities.len()];
+        for instance in stored {
+            let of = instance["node_id"].as_str().and_then(|name| index.get(name));
+            let number = instance["index"].as_u64();
+            if let (Some(of), Some(number)) = (of, number) {
+                numbers[*of] = number.max(numbers[*of]);
+            }
+        }
         let mut finished = Vec::new();
         for (at, instance) in self.instances.iter().enumerate() {
             let entity = &self.entities[instance.of];
             let Some(node) = entity.node else {
                 continue;
             };
-            numbers[instance.of] += 1;
             let mut links = Vec::new();
             for link in node["relationships"].as_array().into_iter().flatten() {
                 let target = link["target_id"].as_str().and_then(|name| index.get(name));
@@ -212,7 +299,7 @@ impl Expansion<'_, '_> {
                         entity.name
                     )));
                 };
-                for target in self.targets(at, link, *target)? {
+                for target in self.targets(at, link, *target, &mut chosen)? {
                     links_left = links_left.checked_sub(1).ok_or_else(|| {
                         DeploymentError::Plan(format!(
                             "its instances would have more than {MAX_LINKS} relationships"
@@ -225,6 +312,13 @@ impl Expansion<'_, '_> {
                     }));
                 }
             }
+            if let Some(stored) = instance.stored {
+                let mut kept = stored.clone();
+                kept["relationships"] = Value::Array(links);
+                finished.push(Finished { instance: kept, is_new: false });
+                continue;
+            }
+            numbers[instance.of] += 1;
             let groups: Vec<Value> = self
                 .containers(at)
                 .take_while(|container| self.is_group(*container))
@@ -233,7 +327,7 @@ impl Expansion<'_, '_> {
                     json!({"name": self.entities[group.of].name, "id": group.id})
                 })
                 .collect();
-            finished.push(json!({
+            let made = json!({
                 "id": instance.id,
                 "name": entity.name,
                 "node_id": entity.name,
@@ -245,13 +339,20 @@ impl Expansion<'_, '_> {
                 "scaling_groups": groups,
                 "state": "uninitialized",
                 "version": 1,
-            }));
+            });
+            finished.push(Finished { instance: made, is_new: true });
         }
         Ok(finished)
     }
 
     /// The instances that a link of one instance leads to.
-    fn targets(&self, source: usize, link: &Value, target: usize) -> Result<Vec<usize>, DeploymentError> {
+    fn targets(
+        &self,
+        source: usize,
+        link: &Value,
+        target: usize,
+        chosen: &mut Chosen,
+    ) -> Result<Vec<usize>, DeploymentError> {
         if is_containment(link) {
             let container = self.containers(source).find(|at| self.instances[*at].of == target);
             return Ok(container.into_iter().collect());
@@ -277,8 +378,28 @@ impl Expansion<'_, '_> {
                 .copied()
                 .filter(|at| self.containers(*at).any(|container| container == group))
                 .collect()),
-            None if to_one => Ok(all.first().copied().into_iter().collect()),
+            None if to_one => {
+                let of = self.instances[source].of;
+                let key = (of, target, link["type"].as_str().unwrap_or_default().to_owned());
+                let one = *chosen
+                    .entry(key)
+                    .or_insert_with(|| self.former_target(of, link, target).or_else(|| all.first().copied()));
+                Ok(one.into_iter().collect())
+            }
             None => Ok(all.clone()),
         }
+    }
+
+    /// The instance of a node to which all of another are linked already.
+    fn former_target(&self, source: usize, link: &Value, target: usize) -> Option<usize> {
+        let kept = self.of_entity[source].iter().filter_map(|at| self.instances[*at].stored);
+        let links = kept.filter_map(|stored| stored["relationships"].as_array()).flatten();
+        let ids: HashSet<&str> = links
+            .filter(|former| {
+                former["type"] == link["type"] && former["target_name"] == self.entities[target].name
+            })
+            .filter_map(|former| former["target_id"].as_str())
+            .collect();
+        self.of_entity[target].iter().copied().find(|at| ids.contains(self.instances[*at].id.as_str()))
     }
 }

@@ -20,6 +20,7 @@ mod instances;
 mod interfaces;
 mod keys;
 mod lifecycle;
+mod modify;
 mod namespace;
 mod nodes;
 mod parse;
@@ -39,6 +40,7 @@ pub use deployment::{
 };
 pub use error::{BlueprintError, DeploymentError};
 pub use lifecycle::{LifecycleError, LifecycleStep, WorkflowPlan, plan_workflow};
+pub use modify::{Modified, WantedInstances, modify_instances};
 pub use parse::{Blueprint, parse, parse_with};
 
 #[cfg(test)]

@@ -182,7 +182,8 @@ impl Dump<'_, '_> {
             for (index, field) in fields.iter().enumerate() {
                 let mut value = value(row, index, field.kind)?;
                 if field.kind == Kind::Properties {
-                    let id = item.get("id").and_then(Value::as_str).unwrap_or_default();
+                    let id = item.get("id").or_else(|| extra.get("id"));
+                    let id = id.and_then(Value::as_str).unwrap_or_default();
                     self.keys.take(&format!("{tenant}/{}/{id}.{}", table.kind, field.key), &mut value);
                 }
                 let target = if index < table.dumped.len() { &mut item } else { &mut extra };
@@ -225,7 +226,9 @@ impl Dump<'_, '_> {
             document.insert("latest_timestamp".to_owned(), json!(latest));
         }
         document.insert("items".to_owned(), Value::Array(envelope.items));
-        write_json(self.outlet, &entity_name("tenants", tenant, *number), &Value::Object(document))?;
+        if table.is_dumped() {
+            write_json(self.outlet, &entity_name("tenants", tenant, *number), &Value::Object(document))?;
+        }
         if !table.extra.is_empty() {
             let extras = json!({ "type": table.kind, "items": envelope.extras });
             write_json(self.outlet, &entity_name("lifeboat", tenant, *number), &extras)?;

@@ -270,6 +270,12 @@ pub(super) const ENTITIES: &[Entities] = &[
         &[history_of("deployments", "o.tenant_name = t.tenant_name AND o.id = t.deployment_id")],
     ),
     entities(
+        "deployment_modifications",
+        &["id"],
+        // It tells which instances come and go, and is of no use with others.
+        &[part_of("deployments", "o.tenant_name = t.tenant_name AND o.id = t.deployment_id")],
+    ),
+    entities(
         "plugins_updates",
         &["id"],
         &[

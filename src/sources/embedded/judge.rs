@@ -13,6 +13,7 @@ use super::super::{EntrySource, Polled, SourceError};
 use super::collect::sealed_blueprint;
 use super::entities::kinds;
 use super::stage::{tenant_envelope, tenant_folder};
+use super::tables::is_own;
 use super::{ABOUT, About};
 
 /// The sealed parts of several contents.
@@ -88,12 +89,22 @@ impl Judge<'_> {
         }
         let envelope: Envelope = parse(name, &bytes)?;
         match top {
-            "lifeboat" => return Ok(()),
+            "lifeboat" if is_own(&envelope.kind) => {}
+            "lifeboat" => return self.beside(name),
             "mgmt" if envelope.kind == "tenants" => self.tenants(name, &envelope)?,
             "tenants" => self.entities(name, &envelope)?,
             _ => {}
         }
         *counts.entry(envelope.kind).or_default() += envelope.items.len() as u64;
+        Ok(())
+    }
+
+    /// What Lifeboat keeps beside an envelope, which has to be there.
+    fn beside(&self, name: &str) -> Result<(), SourceError> {
+        let is_of_tenant = name.split('/').count() == 3;
+        if is_of_tenant && !self.names.contains(name.replacen("lifeboat/", "tenants/", 1).as_str()) {
+            return Err(wrong(name, "the entities that it is about are not there"));
+        }
         Ok(())
     }
 

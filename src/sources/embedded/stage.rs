@@ -175,8 +175,10 @@ impl Stage<'_> {
     /// All envelopes of entities, in the order of the archive, which is one in which they can be inserted.
     fn envelopes(&mut self) -> Result<(), SourceError> {
         let entries = self.entries;
+        let all: HashSet<&str> = entries.names().into_iter().collect();
+        let tenant = |name| tenant_envelope(name).or_else(|| own_envelope(name, &all));
         let names: Vec<(&str, &str)> =
-            entries.names().into_iter().filter_map(|name| Some((name, tenant_envelope(name)?))).collect();
+            entries.names().into_iter().filter_map(|name| Some((name, tenant(name)?))).collect();
         let total = names.len() as u64;
         let mut rows = Vec::new();
         for (done, (name, tenant)) in names.into_iter().enumerate() {
@@ -201,14 +203,16 @@ impl Stage<'_> {
         if envelope.kind == "sites" && envelope.items.is_empty() {
             return Ok(());
         }
+        let is_own = name.starts_with("lifeboat/");
         let is_meant = |table: &&Table| {
             table.kind == envelope.kind
+                && table.is_dumped() != is_own
                 && (envelope.source.is_none() || envelope.source.as_deref() == table.source_kind)
         };
         let table = TABLES.iter().find(is_meant).ok_or_else(|| {
             Self::wrong(name, format!("entities of type `{}` are not known here", envelope.kind))
         })?;
-        let extras: Option<Envelope> = if table.extra.is_empty() {
+        let extras: Option<Envelope> = if table.extra.is_empty() || is_own {
             None
         } else {
             let extra = name.replacen("tenants/", "lifeboat/", 1);
@@ -221,8 +225,9 @@ impl Stage<'_> {
         }
         self.count(table.kind, envelope.items.len());
         let mut extras = extras.map(|extras| extras.items).unwrap_or_default().into_iter();
-        for mut item in envelope.items {
-            let extra = extras.next().unwrap_or_default();
+        for item in envelope.items {
+            let (mut item, extra) =
+                if is_own { (Map::new(), item) } else { (item, extras.next().unwrap_or_default()) };
             let nested = match table.nested {
                 Some(nested) => {
                     nested_rows(nested, &mut self.keys, (name, tenant), &mut item, &mut self.filled.notes)?
@@ -452,6 +457,13 @@ pub(super) fn sql_value(field: &Field, value: Value) -> Result<SqlValue, String>
 /// The tenant whose folder entry this is.
 pub(super) fn tenant_folder(name: &str) -> Option<&str> {
     name.strip_prefix("tenants/")?.strip_suffix('/').filter(|tenant| !tenant.contains('/'))
+}
+
+/// The tenant whose envelope this is, of entities of which Cloudify's dump has nothing: it stands beside none.
+fn own_envelope<'a>(name: &'a str, names: &HashSet<&str>) -> Option<&'a str> {
+    let (tenant, file) = name.strip_prefix("lifeboat/")?.split_once('/')?;
+    let is_beside = names.contains(name.replacen("lifeboat/", "tenants/", 1).as_str());
+    (!file.contains('/') && file.ends_with(".json") && !is_beside).then_some(tenant)
 }
 
 /// The tenant whose envelope of entities this is.

@@ -1,7 +1,8 @@
 //! How each table of the embedded manager is carried: which columns under Cloudify's dump keys, which beside them.
 //!
 //! An item in `tenants/<tenant>/NNNNNNNN.json` holds exactly Cloudify 7's keys (an extra key would break its own
-//! restore); what our manager knows beyond them is the item at the same place in `lifeboat/<tenant>/NNNNNNNN.json`.
+//! restore); what our manager knows beyond them is the item at the same place in `lifeboat/<tenant>/NNNNNNNN.json`. A
+//! kind that Cloudify's dump has not is there only.
 
 mod many;
 
@@ -46,6 +47,7 @@ pub(super) struct Table {
     pub source_kind: Option<&'static str>,
     /// The item's key for the envelope's `latest_timestamp`, if any.
     pub time: Option<&'static str>,
+    /// Cloudify's keys; none where its dump has no such kind.
     pub dumped: &'static [Field],
     pub extra: &'static [Field],
     /// Rows of another table that stand within its items, if any.
@@ -359,6 +361,7 @@ pub(super) const TABLES: &[Table] = &[
     },
     many::TASKS_GRAPHS,
     many::DEPLOYMENT_UPDATES,
+    many::DEPLOYMENT_MODIFICATIONS,
     many::PLUGINS_UPDATES,
     Table {
         kind: "deployments_filters",
@@ -391,10 +394,20 @@ const FILTER: &[Field] =
     &[text("created_at"), text("id"), text("visibility"), json("value"), text("created_by")];
 
 impl Table {
+    /// Whether Cloudify's dump has such a kind; else it stands in `lifeboat/` alone.
+    pub fn is_dumped(&self) -> bool {
+        !self.dumped.is_empty()
+    }
+
     /// The table that rows are restored into.
     pub fn target(&self) -> &'static str {
         if self.table.starts_with('(') { self.kind } else { self.table }
     }
+}
+
+/// Whether entities of this kind stand in `lifeboat/` alone.
+pub(super) fn is_own(kind: &str) -> bool {
+    TABLES.iter().any(|table| table.kind == kind && !table.is_dumped())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod archives;
 mod deployments;
 mod errors;
+mod modify;
 mod plans;
 mod workflows;
 mod yaml_reading;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::sources::{EntrySink, EntrySource, KeyMaterial, SealedSink, SourceError};
 
-use super::super::tables::TABLES;
+use super::super::tables::{TABLES, is_own};
 use super::fields::{
     Fields, fields, holds_placeholders, leave_archive_out, mark_placeholders, normalize, parse, settle, text,
 };
@@ -370,6 +370,9 @@ impl EntrySink for IndexSink<'_> {
                     return self.entities(&name.replacen("lifeboat/", "tenants/", 1), &held, Some(content));
                 }
                 let found = envelope(name, content)?;
+                if is_own(&found.kind) {
+                    return self.entities(name, content, None);
+                }
                 if found.kind == "tenant" {
                     for item in &found.items {
                         let fields = fields(item, None);
@@ -426,7 +429,8 @@ pub fn replay(
             // Read beside what it belongs to, wherever it stands.
             Some(("lifeboat", _, _)) => {
                 let content = source.bytes(name)?;
-                if envelope(name, &content)?.kind == "tenant" {
+                let kind = envelope(name, &content)?.kind;
+                if kind == "tenant" || is_own(&kind) {
                     sink.bytes(name, &content)?;
                 }
             }

@@ -182,6 +182,29 @@ pub(super) const DEPLOYMENT_UPDATES: Table = Table {
     nested: None,
 };
 
+pub(super) const DEPLOYMENT_MODIFICATIONS: Table = Table {
+    kind: "deployment_modifications",
+    table: "deployment_modifications",
+    source: None,
+    source_is_column: false,
+    source_kind: None,
+    time: None,
+    dumped: &[],
+    extra: &[
+        text("id"),
+        text("deployment_id"),
+        text("visibility"),
+        text("created_at"),
+        text("created_by"),
+        text("ended_at"),
+        text("status"),
+        json("modified_nodes"),
+        properties("node_instances"),
+        properties("context"),
+    ],
+    nested: None,
+};
+
 pub(super) const PLUGINS_UPDATES: Table = Table {
     kind: "plugins_update",
     table: "plugins_updates",

@@ -106,6 +106,11 @@ impl Tenant<'_> {
                 many::deployment_update(&self.api, deployment, self.dice);
             }
         }
+        for (deployment, _) in &deployments {
+            if self.happens(50) {
+                many::modification(&self.api, deployment, self.dice);
+            }
+        }
         if self.happens(40) {
             many::plugins_updates(&self.api, self.dice);
         }

@@ -62,6 +62,23 @@ pub(super) fn plugins_updates(api: &Api, dice: &mut Dice) {
     }
 }
 
+/// A modification of a deployment, which may have ended, one way or the other.
+pub(super) fn modification(api: &Api, deployment: &str, dice: &mut Dice) {
+    let nodes = api.get(&format!("nodes?deployment_id={deployment}")).items();
+    if nodes.is_empty() {
+        return;
+    }
+    let node = nodes[dice.below(nodes.len())]["id"].as_str().unwrap().to_owned();
+    let body = json!({
+        "deployment_id": deployment, "nodes": { node: { "instances": dice.below(4) } }, "context": dice.object(2),
+    });
+    let made = api.post("deployment-modifications", &body).expect(201);
+    let id = made["id"].as_str().unwrap();
+    if let Some(end) = [None, Some("finish"), Some("rollback")][dice.below(3)] {
+        api.post(&format!("deployment-modifications/{id}/{end}"), &json!({})).expect(200);
+    }
+}
+
 /// Groups of deployments, one of them with an execution group and a tasks graph.
 pub(super) fn groups(api: &Api, deployments: &[(String, bool)], is_whole: bool, dice: &mut Dice) {
     let members: Vec<&String> =

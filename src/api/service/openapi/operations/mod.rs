@@ -9,6 +9,7 @@ mod charts;
 mod comparisons;
 mod dependencies;
 mod deployment_groups;
+mod deployment_modifications;
 mod deployment_updates;
 mod deployments;
 mod documentation;
@@ -17,7 +18,6 @@ mod executions;
 mod filters;
 mod flows;
 mod grants;
-mod graphs;
 mod keys;
 mod maintenance;
 mod manager;
@@ -61,6 +61,7 @@ pub(super) fn groups() -> Vec<Group> {
         blueprints::group(),
         deployments::group(),
         schedules::group(),
+        deployment_modifications::group(),
         deployment_updates::group(),
         deployment_groups::group(),
         execution_groups::group(),
@@ -74,7 +75,6 @@ pub(super) fn groups() -> Vec<Group> {
         sites::group(),
         filters::group(),
         searches::group(),
-        graphs::group(),
         tenants::group(),
         users::group(),
         user_groups::group(),
