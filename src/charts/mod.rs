@@ -11,7 +11,6 @@ mod metrics;
 mod own;
 pub mod render;
 mod sampling;
-mod schema;
 mod snapshots;
 mod spaces;
 pub mod store;
@@ -30,7 +29,6 @@ pub use meters::Meters;
 pub use metrics::ReadRequest;
 pub use own::{OWN_ANNOTATIONS, OWN_PREFIX, metric};
 pub use sampling::retention;
-pub use schema::SCHEMA_V3;
 pub use snapshots::{
     ChartJob, ChartSnapshot, ImageForm, MAX_DURATION, NewChartSnapshot, PictureSize, draw, record_job_chart,
 };

@@ -32,7 +32,6 @@ mod plugins;
 mod plugins_updates;
 mod recording;
 mod removal;
-mod resources_schema;
 mod schedules;
 pub mod schema;
 mod scope;

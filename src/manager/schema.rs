@@ -2,20 +2,21 @@
 //!
 //! Times are texts in UTC with milliseconds and `Z`; columns that hold JSON are texts.
 
+mod charts;
+mod flows;
+mod resources;
+
 use refinery::{Migration, Runner};
 
-use crate::charts::SCHEMA_V3 as CHARTS_V3;
 use crate::executions::table::{
     LISTING_INDEXES, SCHEMA_GROUPS as EXECUTIONS_OF_GROUPS, SCHEMA_V1 as EXECUTIONS_V1,
 };
-use crate::flows::SCHEMA_V2 as FLOWS_V2;
 
 use super::dependencies::SCHEMA_V5 as DEPENDENCIES_V5;
 use super::execution_groups::SCHEMA_V5 as EXECUTION_GROUPS_V5;
 use super::groups::SCHEMA_V5 as GROUPS_V5;
 use super::modifications::SCHEMA_V9 as MODIFICATIONS_V9;
 use super::plugins_updates::SCHEMA_V8 as PLUGINS_UPDATES_V8;
-use super::resources_schema::SCHEMA_V4 as RESOURCES_V4;
 use super::schedules::SCHEMA_V5 as SCHEDULES_V5;
 use super::tasks_graphs::SCHEMA_V5 as TASKS_GRAPHS_V5;
 use super::updates::SCHEMA_V5 as UPDATES_V5;
@@ -226,6 +227,7 @@ CREATE INDEX node_instances_global ON node_instances(number, tenant_name, deploy
 /// The migrations of manager.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
+    let v4 = resources::v4();
     let v5 = [
         EXECUTIONS_OF_GROUPS,
         SCHEDULES_V5,
@@ -239,9 +241,9 @@ pub fn migrations() -> Runner {
     let v7 = format!("{LISTING_INDEXES}{ENTITY_INDEXES}");
     let migrations = [
         ("V1__manager", v1.as_str()),
-        ("V2__flows", FLOWS_V2),
-        ("V3__charts", CHARTS_V3),
-        ("V4__resources", RESOURCES_V4),
+        ("V2__flows", flows::V2),
+        ("V3__charts", charts::V3),
+        ("V4__resources", v4.as_str()),
         ("V5__many_deployments", v5.as_str()),
         ("V7__listing_indexes", v7.as_str()),
         ("V8__plugins_updates", PLUGINS_UPDATES_V8),

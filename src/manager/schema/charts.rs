@@ -3,7 +3,7 @@
 //! Times are whole seconds since 1970 (Librato's). Numbers below 1,000 belong to what the service ships.
 
 /// The tables, as the third migration of manager.db makes them.
-pub const SCHEMA_V3: &str = "
+pub(super) const V3: &str = "
 CREATE TABLE spaces (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant_name TEXT NOT NULL REFERENCES tenants(name),

@@ -4,7 +4,7 @@
 //! is SQL's NULL is no value, the JSON value null is the text `null`.
 
 /// The tables, as the second migration of manager.db makes them.
-pub const SCHEMA_V2: &str = "
+pub(super) const V2: &str = "
 CREATE TABLE flows (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant_name TEXT NOT NULL REFERENCES tenants(name),

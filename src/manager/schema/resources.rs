@@ -3,8 +3,8 @@
 //! What an entity's column `labels` says is the truth; the rows follow it by triggers, so no writer can forget them and
 //! no snapshot has to carry them.
 
-/// The fourth migration of manager.db.
-pub(super) const SCHEMA_V4: &str = "
+/// Sites, and those that deployments named before there were any.
+const SITES: &str = "
 CREATE TABLE sites (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant_name TEXT NOT NULL REFERENCES tenants(name),
@@ -23,7 +23,10 @@ SELECT tenant_name, site_name, 'tenant', min(created_at), created_by FROM deploy
 WHERE site_name IS NOT NULL GROUP BY tenant_name, site_name;
 
 -- No foreign key: the filters of the system are there before any tenant is.
-CREATE TABLE blueprints_filters (
+";
+
+/// The saved filters of one resource.
+const FILTERS: &str = "CREATE TABLE {resource}s_filters (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant_name TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -35,19 +38,10 @@ CREATE TABLE blueprints_filters (
     is_system_filter INTEGER NOT NULL DEFAULT 0,
     UNIQUE (tenant_name, id)
 ) STRICT;
-CREATE TABLE deployments_filters (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    tenant_name TEXT NOT NULL,
-    id TEXT NOT NULL,
-    visibility TEXT NOT NULL,
-    created_at TEXT NOT NULL,
-    updated_at TEXT,
-    created_by TEXT NOT NULL,
-    value TEXT NOT NULL,
-    is_system_filter INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (tenant_name, id)
-) STRICT;
-INSERT INTO deployments_filters (tenant_name, id, visibility, created_at, updated_at, created_by, value, is_system_filter)
+";
+
+/// The filters of Cloudify's system, and what plugins and blueprints have beside them.
+const SYSTEM_FILTERS: &str = "INSERT INTO deployments_filters (tenant_name, id, visibility, created_at, updated_at, created_by, value, is_system_filter)
 SELECT 'default_tenant', column1, 'global', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
        'admin', column2, 1
 FROM (VALUES
@@ -72,41 +66,42 @@ ALTER TABLE plugins ADD COLUMN resource_tags TEXT;
 -- A picture, as base64.
 ALTER TABLE blueprints ADD COLUMN icon TEXT;
 
-CREATE TABLE blueprint_labels (
-    owner INTEGER NOT NULL REFERENCES blueprints(number) ON DELETE CASCADE,
-    key TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (key, value, owner)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX blueprint_labels_by_owner ON blueprint_labels(owner);
-CREATE TRIGGER blueprint_labels_of_new AFTER INSERT ON blueprints BEGIN
-    INSERT OR IGNORE INTO blueprint_labels (owner, key, value)
-    SELECT NEW.number, json_extract(l.value, '$.key'), json_extract(l.value, '$.value') FROM json_each(NEW.labels) l;
-END;
-CREATE TRIGGER blueprint_labels_of_changed AFTER UPDATE OF labels ON blueprints BEGIN
-    DELETE FROM blueprint_labels WHERE owner = NEW.number;
-    INSERT OR IGNORE INTO blueprint_labels (owner, key, value)
-    SELECT NEW.number, json_extract(l.value, '$.key'), json_extract(l.value, '$.value') FROM json_each(NEW.labels) l;
-END;
-INSERT OR IGNORE INTO blueprint_labels (owner, key, value)
-SELECT b.number, json_extract(l.value, '$.key'), json_extract(l.value, '$.value') FROM blueprints b, json_each(b.labels) l;
-
-CREATE TABLE deployment_labels (
-    owner INTEGER NOT NULL REFERENCES deployments(number) ON DELETE CASCADE,
-    key TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (key, value, owner)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX deployment_labels_by_owner ON deployment_labels(owner);
-CREATE TRIGGER deployment_labels_of_new AFTER INSERT ON deployments BEGIN
-    INSERT OR IGNORE INTO deployment_labels (owner, key, value)
-    SELECT NEW.number, json_extract(l.value, '$.key'), json_extract(l.value, '$.value') FROM json_each(NEW.labels) l;
-END;
-CREATE TRIGGER deployment_labels_of_changed AFTER UPDATE OF labels ON deployments BEGIN
-    DELETE FROM deployment_labels WHERE owner = NEW.number;
-    INSERT OR IGNORE INTO deployment_labels (owner, key, value)
-    SELECT NEW.number, json_extract(l.value, '$.key'), json_extract(l.value, '$.value') FROM json_each(NEW.labels) l;
-END;
-INSERT OR IGNORE INTO deployment_labels (owner, key, value)
-SELECT d.number, json_extract(l.value, '$.key'), json_extract(l.value, '$.value') FROM deployments d, json_each(d.labels) l;
 ";
+
+/// The labels of one resource as rows.
+const LABELS: &str = "CREATE TABLE {resource}_labels (
+    owner INTEGER NOT NULL REFERENCES {resource}s(number) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (key, value, owner)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX {resource}_labels_by_owner ON {resource}_labels(owner);
+CREATE TRIGGER {resource}_labels_of_new AFTER INSERT ON {resource}s BEGIN
+    INSERT OR IGNORE INTO {resource}_labels (owner, key, value)
+    SELECT NEW.number, json_extract(l.value, '$.key'), json_extract(l.value, '$.value') FROM json_each(NEW.labels) l;
+END;
+CREATE TRIGGER {resource}_labels_of_changed AFTER UPDATE OF labels ON {resource}s BEGIN
+    DELETE FROM {resource}_labels WHERE owner = NEW.number;
+    INSERT OR IGNORE INTO {resource}_labels (owner, key, value)
+    SELECT NEW.number, json_extract(l.value, '$.key'), json_extract(l.value, '$.value') FROM json_each(NEW.labels) l;
+END;
+INSERT OR IGNORE INTO {resource}_labels (owner, key, value)
+SELECT {alias}.number, json_extract(l.value, '$.key'), json_extract(l.value, '$.value') FROM {resource}s {alias}, json_each({alias}.labels) l;
+";
+
+/// The fourth migration of manager.db. Blueprints and deployments have filters and labels alike.
+pub(super) fn v4() -> String {
+    let of = |template: &str, resource: &str| {
+        template.replace("{resource}", resource).replace("{alias}", &resource[..1])
+    };
+    [
+        SITES,
+        &of(FILTERS, "blueprint"),
+        &of(FILTERS, "deployment"),
+        SYSTEM_FILTERS,
+        &of(LABELS, "blueprint"),
+        "\n",
+        &of(LABELS, "deployment"),
+    ]
+    .concat()
+}
