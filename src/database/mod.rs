@@ -2,6 +2,7 @@
 //!
 //! Knows no table. Whoever owns a file brings its migrations and its SQL.
 
+mod connection;
 mod listing;
 mod paging;
 mod reserve;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction};
 use tokio::sync::oneshot;
 
 pub use listing::{
@@ -28,21 +29,16 @@ pub use summary::{Group, Groups, summarize};
 pub use values::list_values;
 
 use crate::causes::{chain, is_disk_failure, is_storage_full};
+use connection::{BUSY, begin_read, checkpoint, configure, open_reader, restrict_mode, transact};
 use reserve::Reserve;
 use tasks::{Task, Tasks};
 
 /// How many threads read beside the writer.
 const READERS: usize = 4;
-/// How many prepared statements a connection keeps.
-const STATEMENTS: usize = 256;
 /// How long what has to be written waits on a full disk until it is tried again.
 const INSISTENCE: Duration = Duration::from_secs(1);
-/// How long a file's log may stay once all of it was written back: a peak that a long read caused does not stay for good.
-const IDLE_LOG_BYTES: i64 = 64 << 20;
 /// How long the writer waits for readers of an earlier moment when the log is to be emptied.
 const EMPTYING: Duration = Duration::from_millis(500);
-/// How long everybody else waits for a lock.
-const BUSY: Duration = Duration::from_secs(30);
 
 /// Why the database could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -374,75 +370,6 @@ impl Database {
         restrict_mode(path);
         Ok(())
     }
-}
-
-/// Writes the log back; answers whether nobody was in the way.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok(row.get::<_, i64>(0)? == 0))
-}
-
-fn begin_read(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = open_reader(path)?;
-    connection.execute_batch("BEGIN")?;
-    // A deferred transaction sees the moment of its first read, so it reads now.
-    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
-    Ok(connection)
-}
-
-fn transact<T, E, F>(connection: &mut Connection, work: F) -> Result<T, E>
-where
-    F: FnOnce(&Transaction<'_>) -> Result<T, E>,
-    E: From<DatabaseError>,
-{
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|error| E::from(error.into()))?;
-    let value = work(&transaction)?;
-    if let Err(error) = transaction.commit() {
-        let error = DatabaseError::from(error);
-        if is_disk_failure(&error) {
-            write_over_failed(connection);
-        }
-        return Err(error.into());
-    }
-    Ok(value)
-}
-
-/// Writes over what a commit left in the log that could not be made durable: it was answered as failed, and must not come
-/// back by the next start, which takes what it finds whole in the log. Nothing has to be durable for that.
-fn write_over_failed(connection: &Connection) {
-    let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-    if let Ok(version) = version {
-        // Fails where the disk still does; its page stands in the log all the same.
-        let _ = connection.pragma_update(None, "user_version", version);
-    }
-}
-
-fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE)?;
-    configure(&connection)?;
-    connection.pragma_update(None, "query_only", true)?;
-    Ok(connection)
-}
-
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "journal_size_limit", IDLE_LOG_BYTES)?;
-    // A commit that was answered has to survive the loss of power.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    Ok(())
-}
-
-#[cfg(unix)]
-fn restrict_mode(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    // Best effort: the folder itself is 0700.
-    let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600));
 }
 
 fn spawn(
