@@ -205,7 +205,7 @@ impl Manager {
         caller: &Caller,
         new: NewDeployment,
     ) -> Result<Map<String, Value>, ManagerError> {
-        let id = EntityId::parse("deployment_id", &new.id)?;
+        let id = EntityId::of_deployment(&new.id)?;
         let (tenant, blueprint, inputs) =
             (caller.tenant.clone(), new.blueprint_id.clone(), new.inputs.clone());
         // Planned outside of the transaction that writes: it may take a while. The ids of instances are only tried.

@@ -69,7 +69,7 @@ pub(super) fn record_deployment(
     plan: &DeploymentPlan,
     place: Option<&Place<'_>>,
 ) -> Result<(), ManagerError> {
-    let id = EntityId::parse("deployment_id", &new.id)?;
+    let id = EntityId::of_deployment(&new.id)?;
     check_free(tx, &DEPLOYMENT, caller.tenant.as_str(), id.as_str(), new.visibility)?;
     if let Some(site) = &new.site_name {
         check_site(tx, caller, site, (id.as_str(), new.visibility))?;

@@ -116,6 +116,12 @@ impl EntityId {
     pub fn parse(argument: &'static str, text: &str) -> Result<Self, IdError> {
         check(argument, text, First::Letter).map(|()| Self(text.to_owned()))
     }
+
+    /// Judges the id of a new deployment: as another entity's, but it may begin with a digit, as the UUID does that a
+    /// client makes for who has no id in mind.
+    pub fn of_deployment(text: &str) -> Result<Self, IdError> {
+        check("deployment_id", text, First::LetterOrDigit).map(|()| Self(text.to_owned()))
+    }
 }
 
 impl TenantName {

@@ -121,7 +121,7 @@ fn new_deployment(
         ));
     }
     let id = filled(pattern);
-    EntityId::parse("deployment_id", &id)?;
+    EntityId::of_deployment(&id)?;
     let mut inputs = template.inputs.clone();
     match spec.get("inputs") {
         None | Some(Value::Null) => {}

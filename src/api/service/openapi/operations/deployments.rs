@@ -74,7 +74,7 @@ fn create() -> Operation {
         .fails(
             ErrorCode::BadParameters,
             "The id can't be one, or an input has a value that it can't have.",
-            "The `deployment_id` argument must begin with a letter.",
+            "The `deployment_id` argument must begin with a letter or a digit.",
         )
         .fails(
             ErrorCode::NotFound,
