@@ -176,6 +176,8 @@ impl Manager {
         add: Option<GroupChange>,
         remove: Option<Members>,
     ) -> Result<Map<String, Value>, ManagerError> {
+        // Before what the group would need: one that is not there needs nothing.
+        self.one(&DEPLOYMENT_GROUP, caller, id, None).await?;
         let making = match &add {
             Some(change) => self.plan_group_deployments(caller, id, change).await?,
             None => None,
