@@ -1,5 +1,7 @@
 //! The audit, as administrators see and cut it.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use crate::database::Page;
@@ -7,6 +9,12 @@ use crate::model::Caller;
 use crate::records::{AuditFilter, AuditLine, Records, RecordsError};
 
 use super::{Access, AccessError};
+
+/// How often who follows the audit looks whether a line was written.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The most lines that who follows the audit gets at once.
+const MOST: u64 = 1000;
 
 /// Which part of the audit is wanted.
 #[derive(Clone, Debug)]
@@ -38,6 +46,18 @@ impl Access {
         Ok(Page { items: lines.iter().map(view).collect(), total, offset, size, filtered: None })
     }
 
+    /// Follows the audit: from a moment on where the filter says one, else from now on.
+    ///
+    /// # Errors
+    /// The records' own.
+    pub async fn follow_audit_log(&self, filter: AuditFilter) -> Result<AuditFollower, AccessError> {
+        let after = match filter.since {
+            Some(_) => 0,
+            None => self.records.read(Records::last_audit_line).await?,
+        };
+        Ok(AuditFollower { records: self.records.clone(), filter, after })
+    }
+
     /// Removes lines of the audit, and answers how many. That it was done is itself a line.
     ///
     /// # Errors
@@ -59,6 +79,33 @@ impl Access {
             })
             .await?;
         Ok(deleted)
+    }
+}
+
+/// Somebody who follows the audit.
+pub struct AuditFollower {
+    records: Records,
+    filter: AuditFilter,
+    after: i64,
+}
+
+impl AuditFollower {
+    /// The lines that were written since the last time; waits a moment, and gives none where there are none.
+    ///
+    /// # Errors
+    /// The records' own.
+    pub async fn look(&mut self) -> Result<Vec<Map<String, Value>>, AccessError> {
+        let filter = AuditFilter { after: Some(self.after), ..self.filter.clone() };
+        let lines = self
+            .records
+            .read(move |connection| Records::audit_lines(connection, &filter, false, 0, MOST))
+            .await?
+            .1;
+        match lines.iter().map(|line| line.number).max() {
+            Some(number) => self.after = number,
+            None => tokio::time::sleep(LOOK).await,
+        }
+        Ok(lines.iter().map(view).collect())
     }
 }
 

@@ -137,6 +137,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether the service is stopping.
+    pub fn is_stopping(&self) -> bool {
+        self.inner.stopping.load(Ordering::SeqCst)
+    }
+
     /// Schedules until the engine is stopped.
     pub async fn run(&self) {
         while !self.inner.stopping.load(Ordering::SeqCst) {

@@ -39,6 +39,8 @@ pub struct AuditFilter {
     pub since: Option<Timestamp>,
     /// Those before this moment.
     pub before: Option<Timestamp>,
+    /// Those of a greater number.
+    pub after: Option<i64>,
 }
 
 impl AuditFilter {
@@ -55,6 +57,10 @@ impl AuditFilter {
                 conditions.push(condition.to_owned());
                 parameters.push(SqlValue::Text(value));
             }
+        }
+        if let Some(after) = self.after {
+            conditions.push("number > ?".to_owned());
+            parameters.push(SqlValue::Integer(after));
         }
         (conditions.join(" AND "), parameters)
     }
@@ -134,6 +140,14 @@ impl Records {
             .map(|line| line.map_err(RecordsError::from).and_then(|line| line))
             .collect::<Result<_, RecordsError>>()?;
         Ok((u64::try_from(total).unwrap_or(0), lines))
+    }
+
+    /// The greatest number of a line; 0 where there is none.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn last_audit_line(connection: &Connection) -> Result<i64, RecordsError> {
+        Ok(connection.query_row("SELECT coalesce(max(number), 0) FROM audit", [], |row| row.get(0))?)
     }
 
     /// Removes the lines that a filter chooses, and answers how many those were.

@@ -30,6 +30,9 @@ const LAST: [(&str, &str); 7] = [
     ("POST /maintenance/activate", "closes the manager to all that would change it"),
 ];
 
+/// A call whose answer goes on until the caller has enough; the clients' tests follow it.
+const ENDLESS: (&str, &str) = ("GET /audit/stream", "does not end by itself");
+
 #[test]
 fn no_answer_is_other_than_described() {
     let server = TestServer::start();
@@ -56,7 +59,8 @@ fn no_answer_is_other_than_described() {
         schemathesis(&server.scratch(), SECONDS, &arguments).success();
         assert!(!server.log().contains("panicked"), "a panic cuts the connection of whoever caused it");
     };
-    judge(&fuzzer, "--exclude-name", &LAST);
+    let left_out: Vec<_> = LAST.into_iter().chain([ENDLESS]).collect();
+    judge(&fuzzer, "--exclude-name", &left_out);
     let caller = server.api().get("users/fuzzer").expect(200);
     assert_eq!((&caller["role"], &caller["active"]), (&json!("sys_admin"), &json!(true)), "refused halfway");
     let (others, closing) = LAST.split_at(LAST.len() - 1);

@@ -1,9 +1,13 @@
 //! `/audit`: who did what.
 
+use std::time::{Duration, Instant};
+
 use actix_web::{HttpResponse, web};
+use bytes::Bytes;
+use futures_util::stream;
 use serde_json::json;
 
-use crate::access::AuditQuery;
+use crate::access::{AccessError, AuditQuery};
 use crate::api::{ApiError, Auth, Listing, page_json};
 use crate::app::Service;
 use crate::database::Page;
@@ -15,8 +19,15 @@ use super::permissions::{AUDIT_LOG_TRUNCATE, AUDIT_LOG_VIEW};
 /// How many lines are answered where no number is asked for.
 const PAGE: u64 = 100;
 
+/// After how long without a line an empty one is sent, so that a caller who has gone is noticed.
+const QUIET: Duration = Duration::from_secs(15);
+/// How long the audit is followed at the most: who may not see it any more does not see it for longer.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/audit").route(web::get().to(list)).route(web::delete().to(truncate)));
+    config
+        .service(web::resource("/audit").route(web::get().to(list)).route(web::delete().to(truncate)))
+        .service(web::resource("/audit/stream").route(web::get().to(follow)));
 }
 
 /// List who did what.
@@ -31,6 +42,38 @@ async fn list(auth: Auth, service: web::Data<Service>, listing: Listing) -> Resu
     };
     order(listing.get("order_by"))?;
     Ok(answer(service.access.audit_log(query).await?))
+}
+
+/// Follow what is done, line by line as it is done.
+///
+/// Each line is a JSON object; empty lines come between. Lines from before are told where `since` is given. It ends when
+/// the service stops, and after an hour.
+async fn follow(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
+    auth.allow(AUDIT_LOG_VIEW)?;
+    let filter = AuditFilter { since: moment("since", listing.get("since"))?, ..who(&listing) };
+    let follower = service.access.follow_audit_log(filter).await?;
+    let (begun, spoken) = (Instant::now(), Instant::now());
+    let lines = stream::unfold((follower, spoken), move |(mut follower, spoken)| {
+        let engine = service.engine.clone();
+        async move {
+            while !engine.is_stopping() && begun.elapsed() < LONGEST {
+                let text = match follower.look().await {
+                    Ok(lines) => {
+                        lines.into_iter().map(|line| format!("{}\n\n", json!(line))).collect::<String>()
+                    }
+                    Err(error) => return Some((Err(error), (follower, spoken))),
+                };
+                if !text.is_empty() {
+                    return Some((Ok(Bytes::from(text)), (follower, Instant::now())));
+                }
+                if spoken.elapsed() > QUIET {
+                    return Some((Ok(Bytes::from_static(b"\n")), (follower, Instant::now())));
+                }
+            }
+            None::<(Result<Bytes, AccessError>, _)>
+        }
+    });
+    Ok(HttpResponse::Ok().content_type("text/event-stream").streaming(lines))
 }
 
 /// Delete what is older than a moment. That it was done is kept.

@@ -130,6 +130,7 @@ pub const NOT_STATE: &[(&str, &str)] = &[
     ("/agents/{name}/key-file", "read with each agent"),
     ("/api/version", "the service"),
     ("/audit", "records of the service"),
+    ("/audit/stream", "records of the service"),
     ("/idp", "the service"),
     ("/ldap", "the service"),
     ("/license", "the service"),

@@ -14,7 +14,7 @@ pub(super) fn group() -> Group {
         tag: "Audit",
         about: "Who did what that has to be accounted for: users, groups, tenants, permissions, tokens, secrets that left or came \
                 in a file, maintenance, downloads and deletes of snapshots.",
-        operations: vec![list(), truncate()],
+        operations: vec![list(), follow(), truncate()],
     }
 }
 
@@ -68,6 +68,20 @@ fn list() -> Operation {
                 "metadata": { "pagination": { "total": 1, "size": 100, "offset": 0 }, "filtered": null },
             }),
         )
+}
+
+fn follow() -> Operation {
+    who(call(Get, "/audit/stream", "Follow what is done, line by line as it is done.")
+        .about("Each line is a JSON object as `/audit` lists it; empty lines come between. Lines from before are told \
+                where `since` is given. It ends when the service stops, and after an hour.")
+        .needs(AUDIT_LOG_VIEW))
+    .query("since", json!({ "type": "string" }), "What was done from this moment on is told first.")
+    .fails(
+        ErrorCode::BadParameters,
+        "The moment is none.",
+        "`since` must be a time, e.g. `2027-03-01 14:52`, got soon",
+    )
+    .answers_file("The lines.", &["text/event-stream"], false)
 }
 
 fn truncate() -> Operation {
