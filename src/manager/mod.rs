@@ -68,6 +68,7 @@ pub use dependencies::{DependencyQuery, INTER_DEPLOYMENT_DEPENDENCIES, NewDepend
 pub use deployments::{DEPLOYMENTS, DeleteDeployment, DeploymentChange, NewDeployment};
 pub use environment::{run_create_deployment_environment, run_delete_deployment_environment};
 pub use error::ManagerError;
+pub use evaluation::EvaluationContext;
 pub use execution_groups::{
     DEFAULT_CONCURRENCY, EXECUTION_GROUPS, GroupTargets, NewExecutionGroup, ended as execution_ended,
 };

@@ -1,13 +1,15 @@
-//! `/nodes` and `/node-instances`.
+//! `/nodes`, `/node-instances`, and functions evaluated by them.
 
 use actix_web::{HttpResponse, web};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
 use crate::app::Service;
-use crate::manager::InstanceChange;
+use crate::manager::{EvaluationContext, InstanceChange};
 
-use super::permissions::{NODE_INSTANCE_GET, NODE_INSTANCE_LIST, NODE_INSTANCE_UPDATE, NODE_LIST};
+use super::permissions::{
+    FUNCTIONS_EVALUATE, NODE_INSTANCE_GET, NODE_INSTANCE_LIST, NODE_INSTANCE_UPDATE, NODE_LIST,
+};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -17,7 +19,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             web::resource("/node-instances/{id}")
                 .route(web::get().to(get_instance))
                 .route(web::patch().to(change_instance)),
-        );
+        )
+        .service(web::resource("/evaluate/functions").route(web::post().to(evaluate_functions)));
 }
 
 /// List nodes.
@@ -96,4 +99,27 @@ async fn change_instance(
         relationships: body.list("relationships")?,
     };
     Ok(HttpResponse::Ok().json(service.manager.change_node_instance(caller, &id, change).await?))
+}
+
+/// Evaluate functions by a deployment as it is now. Secrets stay references.
+///
+/// `context` names the node instances that `SELF`, `SOURCE` and `TARGET` mean.
+async fn evaluate_functions(
+    auth: Auth,
+    service: web::Data<Service>,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth.allow(FUNCTIONS_EVALUATE)?;
+    let deployment = body.text("deployment_id")?;
+    let payload = body.object("payload")?.cloned().ok_or_else(|| {
+        ApiError::bad_parameters(
+            "Missing payload in json request body: a dict in which functions are evaluated",
+        )
+    })?;
+    let context = JsonBody(body.object("context")?.cloned().unwrap_or_default());
+    let of = |name: &str| Ok::<_, ApiError>(context.optional_text(name)?.map(str::to_owned));
+    let context = EvaluationContext { source: of("self")?.or(of("source")?), target: of("target")? };
+    let payload =
+        service.manager.evaluate_functions(caller, deployment, context, Value::Object(payload)).await?;
+    Ok(HttpResponse::Ok().json(json!({ "deployment_id": deployment, "payload": payload })))
 }

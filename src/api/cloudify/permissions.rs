@@ -49,6 +49,7 @@ pub const DEPLOYMENT_UPDATE: Permission = Permission::tenant("deployment_update"
 pub const DEPLOYMENT_DELETE: Permission = Permission::tenant("deployment_delete", OPERATIONS);
 pub const NODE_LIST: Permission = Permission::tenant("node_list", VIEWER);
 pub const NODE_INSTANCE_LIST: Permission = Permission::tenant("node_instance_list", VIEWER);
+pub const FUNCTIONS_EVALUATE: Permission = Permission::tenant("functions_evaluate", OPERATIONS);
 pub const NODE_INSTANCE_GET: Permission = Permission::tenant("node_instance_get", VIEWER);
 pub const NODE_INSTANCE_UPDATE: Permission = Permission::tenant("node_instance_update", OPERATIONS);
 pub const PLUGIN_LIST: Permission = Permission::tenant("plugin_list", VIEWER);

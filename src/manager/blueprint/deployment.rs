@@ -255,3 +255,20 @@ pub fn evaluate_properties(
     let scope = Scope { node: Some(node), target: None };
     Evaluator::of_deployment(nodes, node_instances).resolve(properties, scope, &format!("node `{node}`"))
 }
+
+/// The values of what a caller wants to know of a deployment as it is now. `SELF` and `SOURCE` are the first of `ends`,
+/// `TARGET` is the second, each a node. `get_secret` stays as it is.
+///
+/// # Errors
+///
+/// For functions that refer to inputs, nodes or properties that do not exist.
+pub fn evaluate_payload(
+    payload: &Value,
+    ends: (Option<&str>, Option<&str>),
+    inputs: &Map<String, Value>,
+    nodes: &[Value],
+    node_instances: &[Value],
+) -> Result<Value, DeploymentError> {
+    let scope = Scope { node: ends.0, target: ends.1 };
+    Evaluator::of_deployment(nodes, node_instances).with_inputs(inputs).resolve(payload, scope, "payload")
+}

@@ -64,6 +64,12 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// The same, where the deployment's inputs are known too.
+    pub(super) fn with_inputs(mut self, inputs: &'a Map<String, Value>) -> Self {
+        self.inputs = Some(inputs);
+        self
+    }
+
     /// `value` with every function resolved that can be.
     ///
     /// `place` says where the value stands, for messages.

@@ -36,7 +36,8 @@ pub use archive::{ArchiveLimits, BlueprintFiles, contains_key_material, read_blu
 pub use capabilities::{CapabilityUse, capability_uses};
 pub use catalog::{Catalog, Description, NoPlugins};
 pub use deployment::{
-    DeploymentPlan, evaluate_outputs, evaluate_properties, is_workflow_available, plan_deployment,
+    DeploymentPlan, evaluate_outputs, evaluate_payload, evaluate_properties, is_workflow_available,
+    plan_deployment,
 };
 pub use error::{BlueprintError, DeploymentError};
 pub use lifecycle::{LifecycleError, LifecycleStep, WorkflowPlan, plan_workflow};

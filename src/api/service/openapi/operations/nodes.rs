@@ -4,12 +4,12 @@ use serde_json::json;
 
 use crate::api::ErrorCode;
 use crate::api::cloudify::permissions::{
-    NODE_INSTANCE_GET, NODE_INSTANCE_LIST, NODE_INSTANCE_UPDATE, NODE_LIST,
+    FUNCTIONS_EVALUATE, NODE_INSTANCE_GET, NODE_INSTANCE_LIST, NODE_INSTANCE_UPDATE, NODE_LIST,
 };
 use crate::manager::{NODE_INSTANCES, NODES};
 
 use super::super::examples::{node, node_instance};
-use super::super::operation::Method::{Get, Patch};
+use super::super::operation::Method::{Get, Patch, Post};
 use super::super::operation::{Operation, call, field, list as list_field, object, text};
 use super::Group;
 
@@ -20,7 +20,7 @@ pub(super) fn group() -> Group {
     Group {
         tag: "Nodes",
         about: "The nodes of deployments and what was made of each, with runtime properties and state.",
-        operations: vec![list(), list_instances(), get_instance(), change_instance()],
+        operations: vec![list(), list_instances(), get_instance(), change_instance(), evaluate_functions()],
     }
 }
 
@@ -80,4 +80,34 @@ fn change_instance() -> Operation {
         )
         .writes_manager()
         .answers_one("The node instance.", "NodeInstance", node_instance())
+}
+
+fn evaluate_functions() -> Operation {
+    call(Post, "/evaluate/functions", "Evaluate functions by a deployment as it is now. Secrets stay references.")
+        .about("`context` names the node instances that `SELF`, `SOURCE` and `TARGET` mean: in `self`, or in `source` \
+                and `target`. What can't be known yet stays as it is.")
+        .needs(FUNCTIONS_EVALUATE)
+        .takes(
+            vec![
+                text("deployment_id", "The deployment's id.").required(),
+                object("context", "The node instances."),
+                object("payload", "In which functions are evaluated.").required(),
+            ],
+            json!({
+                "deployment_id": "tower", "context": { "self": "tower_vow1bsyg" },
+                "payload": { "height": { "get_property": ["SELF", "height_m"] } },
+            }),
+        )
+        .finds("Requested `Deployment` with ID `tower` was not found")
+        .answers(
+            200,
+            "The payload with its functions evaluated.",
+            json!({
+                "type": "object",
+                "properties": { "deployment_id": { "type": "string" }, "payload": { "type": "object" } },
+                "required": ["deployment_id", "payload"],
+                "additionalProperties": false,
+            }),
+            json!({ "deployment_id": "tower", "payload": { "height": 52 } }),
+        )
 }
