@@ -16,6 +16,11 @@ fn sites_labels_filters_and_summaries_hold_with_cloudify_common() {
     tell("inventory_story.py", python_common);
 }
 
+#[test]
+fn every_method_of_cloudify_common_is_answered() {
+    tell("common_sweep.py", python_common);
+}
+
 /// Runs a story between a manager and a second, empty one that may open its archives.
 pub fn tell(story: &str, python: fn(&[&str]) -> Finished) {
     let first = TestServer::start();
