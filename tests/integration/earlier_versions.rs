@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::harness::{Api, Size, State, TestServer, copy_data, generate, read_state};
 
 /// The collections that came with a version of manager.db.
-const CAME: [(u32, &[&str]); 5] = [
+const CAME: [(u32, &[&str]); 6] = [
     (2, &["/v2/flows", "/v2/flows/{flow}/snapshots", "/v2/flows/{flow}/history", "/v2/captures"]),
     (3, &["/v1/spaces", "/v1/spaces/{space}/charts"]),
     (4, &["/sites", "/filters/{resource}"]),
@@ -30,6 +30,7 @@ const CAME: [(u32, &[&str]); 5] = [
         ],
     ),
     (8, &["/plugins-updates"]),
+    (9, &["/deployment-modifications"]),
 ];
 /// A seed whose state has something of every kind.
 const SEED: u64 = 3;
