@@ -31,7 +31,18 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// List agents.
 async fn list(auth: Auth, service: web::Data<Service>, listing: Listing) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(AGENT_LIST)?;
-    let page = service.manager.agents(caller, listing.query(&[])?).await?;
+    let mut query = listing.query(&[])?;
+    // The clients send these names, each perhaps several times.
+    for filter in &mut query.filters {
+        let column = match filter.column.as_str() {
+            "node_ids" => "node",
+            "node_instance_ids" => "node_instance_id",
+            "install_methods" => "install_method",
+            other => other,
+        };
+        filter.column = column.to_owned();
+    }
+    let page = service.manager.agents(caller, query).await?;
     Ok(HttpResponse::Ok().json(page_json(page)))
 }
 

@@ -42,6 +42,9 @@ fn list() -> Operation {
         .needs(AGENT_LIST)
         .lists(&AGENTS)
         .of_all_tenants()
+        .query("node_ids", json!({ "type": "string" }), "The same filter as `node`.")
+        .query("node_instance_ids", json!({ "type": "string" }), "The same filter as `node_instance_id`.")
+        .query("install_methods", json!({ "type": "string" }), "The same filter as `install_method`.")
         .answers_page("Agent", agent())
 }
 
