@@ -33,6 +33,7 @@ pub enum ErrorCode {
     Conflict,
     SnapshotAction,
     ExistingRunningExecution,
+    DeploymentEnvironmentCreationInProgress,
     ExistingStartedDeploymentModification,
     DeploymentModificationAlreadyEnded,
     IllegalAction,
@@ -79,6 +80,9 @@ impl ErrorCode {
             Self::Conflict => "conflict_error",
             Self::SnapshotAction => "snapshot_action_error",
             Self::ExistingRunningExecution => "existing_running_execution_error",
+            Self::DeploymentEnvironmentCreationInProgress => {
+                "deployment_environment_creation_in_progress_error"
+            }
             Self::ExistingStartedDeploymentModification => "existing_started_deployment_modification_error",
             Self::DeploymentModificationAlreadyEnded => "deployment_modification_already_ended_error",
             Self::IllegalAction => "illegal_action_error",
@@ -128,6 +132,7 @@ impl ErrorCode {
             | Self::NoSuchIncludeField
             | Self::SnapshotAction
             | Self::ExistingRunningExecution
+            | Self::DeploymentEnvironmentCreationInProgress
             | Self::ExistingStartedDeploymentModification
             | Self::DeploymentModificationAlreadyEnded
             | Self::IllegalAction
@@ -294,6 +299,7 @@ impl From<ManagerError> for ApiError {
             ManagerError::BlueprintInUse(_) => ErrorCode::BlueprintInUse,
             ManagerError::PluginInUse(_) => ErrorCode::PluginInUse,
             ManagerError::ExistingRunningExecution(_) => ErrorCode::ExistingRunningExecution,
+            ManagerError::EnvironmentInCreation(_) => ErrorCode::DeploymentEnvironmentCreationInProgress,
             ManagerError::Forbidden(_) => ErrorCode::Forbidden,
             ManagerError::ModificationStarted(_) => ErrorCode::ExistingStartedDeploymentModification,
             ManagerError::ModificationEnded(_) => ErrorCode::DeploymentModificationAlreadyEnded,

@@ -42,6 +42,8 @@ pub enum ManagerError {
     #[error("{0}")]
     ExistingRunningExecution(String),
     #[error("{0}")]
+    EnvironmentInCreation(String),
+    #[error("{0}")]
     ModificationStarted(String),
     #[error("{0}")]
     ModificationEnded(String),

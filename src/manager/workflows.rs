@@ -133,6 +133,11 @@ pub(super) fn record(
         execution.status = ExecutionStatus::Scheduled;
     } else if !running.is_empty() && !options.force {
         if !options.queue {
+            if is_being_made(tx, start.tenant.as_str(), deployment)? {
+                return Err(ManagerError::EnvironmentInCreation(format!(
+                    "The environment of the deployment `{deployment}` is still being made: try again when it is"
+                )));
+            }
             return Err(ManagerError::ExistingRunningExecution(format!(
                 "The following executions are currently running for this deployment: {}. To execute this \
                  workflow anyway, pass \"force=true\" as a query parameter to this request, or \"queue=true\" to \
@@ -412,4 +417,14 @@ pub(super) fn refresh_availability(
         )?;
     }
     Ok(())
+}
+
+/// Whether a deployment's environment is still being made. The clients wait for it, and try again.
+fn is_being_made(connection: &Connection, tenant: &str, deployment: &str) -> Result<bool, ManagerError> {
+    Ok(connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM executions WHERE tenant_name = ? AND deployment_id = ? AND ended_at IS NULL
+         AND workflow_id = 'create_deployment_environment')",
+        [tenant, deployment],
+        |row| row.get(0),
+    )?)
 }

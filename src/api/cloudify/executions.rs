@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
 use crate::app::Service;
-use crate::database::Filter;
+use crate::database::{Filter, ListQuery};
 use crate::executions::{EventChoice, ExecutionError};
 use crate::manager::Keep;
 use crate::model::{CancelMode, ExecutionId, Permission, TenantRole, Timestamp};
@@ -126,8 +126,17 @@ async fn act(
 /// List events and logs.
 async fn events(service: web::Data<Service>, auth: Auth, listing: Listing) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(EVENTS)?;
-    let page = service.list_events(caller, listing.query(&OF_EVENTS)?, chosen(&listing)?).await?;
+    let query = by_node(listing.query(&OF_EVENTS)?);
+    let page = service.list_events(caller, query, chosen(&listing)?).await?;
     Ok(HttpResponse::Ok().json(page_json(page)))
+}
+
+/// `cfy events list --node` calls the node by its id, which events call its name.
+fn by_node(mut query: ListQuery) -> ListQuery {
+    for filter in query.filters.iter_mut().filter(|filter| filter.column == "node_id") {
+        filter.column = "node_name".to_owned();
+    }
+    query
 }
 
 /// Delete the events and logs of a deployment's executions.
@@ -142,7 +151,7 @@ async fn delete_events(
     let deployment = listing
         .get("deployment_id")
         .ok_or_else(|| ApiError::bad_parameters("Missing deployment_id in the query"))?;
-    let query = listing.query(&OF_EVENTS)?;
+    let query = by_node(listing.query(&OF_EVENTS)?);
     let count = service.manager.delete_events(caller, deployment, query, chosen(&listing)?).await?;
     Ok(HttpResponse::Ok().json(counted(&json!(count))))
 }

@@ -91,6 +91,11 @@ fn start() -> Operation {
             "The following executions are currently running for this deployment: \
              019ca6b1-6959-71a1-9ad5-b47f52560783",
         )
+        .fails(
+            ErrorCode::DeploymentEnvironmentCreationInProgress,
+            "The deployment's environment is still being made, and neither `force` nor `queue` was asked for.",
+            "The environment of the deployment `harbour` is still being made: try again when it is",
+        )
         .writes_manager()
         .answers(201, "The execution.", reference("Execution"), workflow_execution())
 }
@@ -138,6 +143,7 @@ fn events() -> Operation {
         .lists(&EVENTS)
         .of_all_tenants()
         .query("_range", json!({ "type": "string" }), "Both times in one: `@timestamp,<earliest>,<latest>`.")
+        .query("node_id", json!({ "type": "string" }), "The same filter as `node_name`.")
         .query("from_datetime", moment(), "The earliest time.")
         .query("to_datetime", moment(), "The latest time.")
         .query(
@@ -203,6 +209,7 @@ fn delete_events() -> Operation {
         .lists(&EVENTS)
         .query("deployment_id", json!({ "type": "string" }), "The deployment; it has to be named.")
         .query("_range", json!({ "type": "string" }), "Both times in one: `@timestamp,<earliest>,<latest>`.")
+        .query("node_id", json!({ "type": "string" }), "The same filter as `node_name`.")
         .query("from_datetime", moment(), "The earliest time.")
         .query("to_datetime", moment(), "The latest time.")
         .query("message", json!({ "type": "string" }), "A text that has to occur, `%` for anything.")
