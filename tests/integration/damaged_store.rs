@@ -105,6 +105,34 @@ fn a_damaged_archive_is_not_sent_and_not_restored_and_each_call_says_why() {
     assert_eq!(api.restore_snapshot("nightly", &json!({ "force": true }))["status"], "terminated");
 }
 
+#[test]
+fn a_good_archive_that_is_not_the_one_of_its_record_is_not_used() {
+    let mut server = TestServer::start();
+    let api = server.api();
+    fill(&api);
+    api.create_snapshot("nightly", &json!({}));
+    let before = inventory(&api);
+    server.terminate();
+    // As long as the one that was stored, and good: only its hash tells that it is another.
+    let records = rusqlite::Connection::open(server.data().join("records.db")).unwrap();
+    let other = hex::encode(Sha256::digest(b"another"));
+    assert_eq!(records.execute("UPDATE snapshots SET sha256 = ?", [&other]).unwrap(), 1);
+    drop(records);
+    server.restart();
+    let api = server.api();
+    api.get("snapshots/nightly/archive").expect_error(500, "archive_damaged_error");
+    for (call, options) in [("restore", json!({ "force": true })), ("verify", json!({}))] {
+        let ended = api.wait_for_end(&api.post(&format!("snapshots/nightly/{call}"), &options).expect(200));
+        assert_eq!(ended["status"], "failed", "{call}: {ended:#}");
+        assert!(ended["error"].as_str().unwrap().contains("SHA-256"), "{call}: {ended:#}");
+    }
+    let reseal = api.wait_for_end(&api.post("/service/snapshots/nightly/reseal", &json!({})).expect(200));
+    assert!(reseal["error"].as_str().unwrap().contains("SHA-256"), "{reseal:#}");
+    let plan = api.post("snapshots/nightly/plan", &json!({ "force": true })).expect(201);
+    assert_eq!(api.wait_for_end(&plan)["report"]["refusals"][0]["rule"], "damaged_archive");
+    assert_eq!(inventory(&api), before);
+}
+
 /// Longer than what is hashed before it is sent.
 const LONG_BYTES: usize = 48 << 20;
 
