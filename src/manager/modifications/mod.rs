@@ -12,7 +12,7 @@ use rusqlite::{Connection, Transaction, params};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::database::{Collection, Column, ListQuery, Page};
+use crate::database::{Collection, Column, ListQuery, Page, list};
 use crate::model::{Caller, Timestamp};
 
 use super::blueprint::{DeploymentError, Modified, WantedInstances, modify_instances};
@@ -20,6 +20,7 @@ use super::deployments::{DEPLOYMENT, new_instance_id};
 use super::entities::{Kind, PRIVATE_RESOURCE, RESOURCE_AVAILABILITY, find, locate};
 use super::environment::{Owner, insert_instance};
 use super::nodes::{instances_of, nodes_of};
+use super::scope::visible;
 use super::workflows::refresh_availability;
 use super::{Manager, ManagerError};
 use end::Started;
@@ -89,13 +90,22 @@ impl Manager {
     /// The modifications that the caller sees.
     ///
     /// # Errors
-    /// Columns that there are not; the database's own.
+    /// [`ManagerError::NotFound`] for a deployment of the caller's tenant that a filter names; columns that there are not;
+    /// the database's own.
     pub async fn deployment_modifications(
         &self,
         caller: &Caller,
         query: ListQuery,
     ) -> Result<Page, ManagerError> {
-        self.page(&MODIFICATION, caller, query).await
+        let (caller, scope) = (caller.clone(), visible(caller, query.all_tenants));
+        self.read(move |connection| {
+            let filters = query.filters.iter().filter(|filter| filter.column == "deployment_id");
+            for deployment in filters.flat_map(|filter| &filter.values).filter(|_| !query.all_tenants) {
+                find(connection, &DEPLOYMENT, &caller, deployment, Some(vec!["id".to_owned()]))?;
+            }
+            Ok(list(connection, &DEPLOYMENT_MODIFICATIONS, &query, &scope)?)
+        })
+        .await
     }
 
     /// One modification.
