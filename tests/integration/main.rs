@@ -13,6 +13,7 @@ mod cfy_maintenance;
 mod cfy_manager;
 mod cfy_plugins_updates;
 mod cfy_story;
+mod cfy_sweep;
 mod charts_annotations;
 mod charts_cli;
 mod charts_clients;

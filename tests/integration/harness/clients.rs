@@ -57,11 +57,14 @@ impl Finished {
         self
     }
 
-    fn sound(self) -> Self {
+    /// Whether the program broke inside, as its output shows.
+    pub fn is_broken(&self) -> bool {
         let all = self.all();
-        for sign in ["Traceback (most recent call last)", "KeyError", "TypeError"] {
-            assert!(!all.contains(sign), "{} broke:\n{all}", self.command);
-        }
+        ["Traceback (most recent call last)", "KeyError", "TypeError"].iter().any(|sign| all.contains(sign))
+    }
+
+    fn sound(self) -> Self {
+        assert!(!self.is_broken(), "{} broke:\n{}", self.command, self.all());
         self
     }
 }
@@ -128,7 +131,12 @@ impl Cfy {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(installed("LIFEBOAT_TEST_CFY"));
+        self.program(&installed("LIFEBOAT_TEST_CFY"), arguments)
+    }
+
+    /// A program that finds the client's home where `cfy` does.
+    pub(super) fn program(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.home())

@@ -3,6 +3,7 @@
 //! The harness knows how to start and talk; it must not know what is claimed.
 
 mod broker;
+mod cfy_shell;
 mod charts;
 mod clients;
 mod command_line;
@@ -28,6 +29,7 @@ mod wait;
 mod wire;
 
 pub use broker::Broker;
+pub use cfy_shell::CfyShell;
 pub use charts::{
     ChartSnapshot, create_chart, create_space, gauge, local, now, other_tenant, refused_parameter,
     refused_request, send, series, slope, tagged,
