@@ -71,7 +71,7 @@ fn one_changed_byte_anywhere_is_found_and_told_by_the_record() {
             error.starts_with("verify: ") && error.ends_with(ended["error"].as_str().unwrap()),
             "{error}"
         );
-        assert_eq!(record["status"], "created", "what is left of it can still be fetched");
+        assert_eq!(record["status"], "created", "it stays, and can be replaced or deleted");
     }
     fails(lifeboat(&server, &["snapshot", "verify", "nightly", "--wait"]), 1, &["SHA-256"]);
     fs::write(&file, &good[..good.len() - 1]).unwrap();
