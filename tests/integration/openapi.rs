@@ -31,6 +31,9 @@ const ENTITIES: [(&str, &str); 9] = [
 /// Lists and single things of which there is none, whatever is asked.
 const NEVER: [&str; 2] = ["/provider/context", "/secrets-providers"];
 
+/// A call whose answer goes on until the caller has enough; the clients' tests follow it.
+const ENDLESS: &str = "/audit/stream";
+
 fn answer(api: &Api, path: &str, url: &str) -> Value {
     let reply = api.get(url);
     let body = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
@@ -48,7 +51,7 @@ fn the_document_is_valid_and_true_of_the_answers() {
     let mut answers = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         let url = if item.get("servers").is_some() { path.clone() } else { format!("/api/v3.1{path}") };
-        if item.get("get").is_some() && !path.contains('{') {
+        if item.get("get").is_some() && !path.contains('{') && path != ENDLESS {
             let answer = answer(&api, path, &url);
             let status = answer["status"].as_u64().unwrap();
             assert!(status < 400 || NEVER.contains(&path.as_str()), "{path}: {answer:#}");

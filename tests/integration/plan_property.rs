@@ -68,7 +68,10 @@ pub fn held(archive: &[u8]) -> Held {
                 let key = ("tenants".to_owned(), tenant.to_owned(), tenant.to_owned());
                 held.insert(key, document["items"][0].to_string());
             }
-            continue;
+            // The others stand beside what Cloudify's dump has, and are read with it; of these it has none.
+            if kind != "deployment_modifications" {
+                continue;
+            }
         }
         let beside = of(&entry.name.replacen("tenants/", "lifeboat/", 1)).filter(|_| top == "tenants");
         let beside: Value = beside.map_or(Value::Null, |content| serde_json::from_slice(content).unwrap());

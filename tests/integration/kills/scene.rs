@@ -61,6 +61,8 @@ impl Scene {
         let chart = create_chart(&api, space, &json!({ "name": "Tide", "streams": [{ "metric": "tide" }] }));
         let options =
             json!({ "include_metrics": true, "include_credentials": true, "include_flow_history": true });
+        // What parts of a restore bring back, whatever was generated.
+        api.put("secrets/kept", &json!({ "value": "x" })).expect(200);
         let saved = read_state(&api);
         api.create_snapshot(KEPT, &options);
         flow.emit("a", "3").expect(200);
