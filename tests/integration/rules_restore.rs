@@ -5,7 +5,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, TestServer, fill, inventory, write_zip};
+use crate::harness::{Api, TestServer, deploy, fill, inventory, read_state, write_zip};
 
 pub const DEPLOYMENT: &str = "ferry";
 
@@ -201,4 +201,26 @@ fn a_restore_makes_unknown_users_locked_and_changes_nobody_who_exists() {
     assert!([401, 403, 404].contains(&south.get("deployments").status));
     add_member(&api, "kim", "south", "user");
     assert_eq!(south.get("deployments").items(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_deployment_comes_back_whatever_its_id_may_begin_with() {
+    let server = TestServer::start();
+    let api = server.api();
+    add_ferry(&api);
+    for id in ["6ac05d7b-9c91-4244-b3d3-a8a2ad854da5", "7", "b.7~_-"] {
+        deploy(&api, "ferry", id);
+    }
+    let before = read_state(&api);
+    api.create_snapshot("nightly", &json!({}));
+    assert_eq!(api.restore_snapshot("nightly", &json!({ "force": true }))["status"], "terminated");
+    read_state(&api).assert_is(&before, "onto itself");
+
+    let second = TestServer::builder().opening_archives_of(&server).start();
+    let other = second.api();
+    other.send_archive("carried", &api.archive("nightly")).expect(201);
+    let verified = other.post("snapshots/carried/verify", &json!({})).expect(200);
+    assert_eq!(other.wait_for_end(&verified)["status"], "terminated");
+    assert_eq!(other.restore_snapshot("carried", &json!({}))["status"], "terminated");
+    read_state(&other).assert_is(&before, "elsewhere");
 }

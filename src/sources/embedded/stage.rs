@@ -425,9 +425,8 @@ pub(super) fn insert(
 fn check_id(table: &Table, value: &Value) -> Result<(), String> {
     let text = value.as_str().ok_or_else(|| format!("`id` is {value}"))?;
     let is_fit = match table.kind {
-        "blueprints" | "deployments" | "blueprints_filters" | "deployments_filters" => {
-            EntityId::parse("id", text).is_ok()
-        }
+        "deployments" => EntityId::of_deployment(text).is_ok(),
+        "blueprints" | "blueprints_filters" | "deployments_filters" => EntityId::parse("id", text).is_ok(),
         "plugins" | "executions" => uuid::Uuid::parse_str(text).is_ok(),
         _ => !text.is_empty() && !text.chars().any(char::is_control),
     };
