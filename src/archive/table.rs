@@ -166,3 +166,55 @@ impl Serialize for EntryTable {
         serializer.collect_seq(self.iter())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: Row = Row {
+        offset: 7,
+        data_offset: 40,
+        compressed_size: 5,
+        size: 5,
+        crc32: 9,
+        method: Method::Stored,
+        is_streamed: false,
+        sha256: None,
+    };
+
+    fn table(names: &[&str], rows: &[Row]) -> EntryTable {
+        let mut table = EntryTable::default();
+        names.iter().for_each(|name| table.claim(name).unwrap());
+        rows.iter().for_each(|row| table.push(*row));
+        table
+    }
+
+    #[test]
+    fn a_name_is_found_once_its_row_is_known() {
+        let mut table = table(&["a", "b"], &[ROW]);
+        assert_eq!((table.find("a"), table.find("b"), table.find("c")), (Some(0), None, None));
+        assert_eq!((table.len(), table.claimed()), (1, 2));
+        table.push(Row { offset: 50, ..ROW });
+        assert_eq!((table.find("b"), table.get(1).unwrap().offset), (Some(1), 50));
+    }
+
+    #[test]
+    fn tables_are_the_same_but_for_hashes() {
+        let one = table(&["a", "b"], &[ROW, ROW]);
+        let hashed = Row { sha256: Some(Digest::of(b"x")), ..ROW };
+        assert!(one.has_same_structure(&table(&["a", "b"], &[ROW, hashed])));
+        assert!(!one.has_same_structure(&table(&["a", "c"], &[ROW, ROW])));
+        assert!(!one.has_same_structure(&table(&["a", "b"], &[ROW])));
+        for other in [
+            Row { offset: 8, ..ROW },
+            Row { data_offset: 41, ..ROW },
+            Row { compressed_size: 6, ..ROW },
+            Row { size: 6, ..ROW },
+            Row { crc32: 8, ..ROW },
+            Row { method: Method::Deflate, ..ROW },
+            Row { is_streamed: true, ..ROW },
+        ] {
+            assert!(!one.has_same_structure(&table(&["a", "b"], &[ROW, other])), "{other:?}");
+        }
+    }
+}
