@@ -146,7 +146,7 @@ fn what_has_started_in_one_state_does_not_start_again_in_another() {
     let (from, to) = (live.database.path().to_owned(), other.database.path().to_owned());
     let copied = rusqlite::Connection::open(from).unwrap();
     let number = other.number;
-    drop(other);
+    other.close_blocking();
     std::fs::remove_file(&to).unwrap();
     copied.execute("VACUUM INTO ?", [to.to_str().unwrap()]).unwrap();
     let other = fixture.manager.generations().load(number).unwrap();
