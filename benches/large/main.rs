@@ -2,7 +2,7 @@
 //!
 //! `lists` seeds 100,000 snapshots, executions and so on and times lists, pages and single records by HTTP. `states`
 //! fills services with large states and reads how much memory the process holds while it creates, sends, takes,
-//! verifies and restores them. `writers` creates a snapshot while others write and reads how long the databases' logs
+//! verifies, plans and restores them. `writers` creates a snapshot while others write and reads how long the databases' logs
 //! grow. Rows are written into the databases of a stopped service, in the form that its own calls
 //! write; what is measured is the release binary with its default settings, over HTTP.
 //!

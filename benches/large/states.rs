@@ -1,4 +1,4 @@
-//! How much memory and time large states take: created, sent, taken, verified, restored.
+//! How much memory and time large states take: created, sent, taken, verified, planned, restored.
 
 use std::fs::File;
 use std::time::Instant;
@@ -108,6 +108,11 @@ fn measure_state(state: &State) -> anyhow::Result<()> {
         size_of(&service, "copy")
     })?;
     std::fs::remove_file(&file)?;
+    step("plan", &mut || {
+        let execution = service.send("POST", "/snapshots/copy/plan", &json!({ "force": true }))?;
+        service.wait(&execution)?;
+        Ok(0)
+    })?;
     step("restore, with its verification", &mut || {
         let execution = service.send("POST", "/snapshots/copy/restore", &json!({ "force": true }))?;
         service.wait(&execution)?;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::causes::is_disk_failure;
 
-use super::DatabaseError;
+use super::{DatabaseError, functions};
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 256;
@@ -75,7 +75,7 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    Ok(())
+    functions::add(connection)
 }
 
 #[cfg(unix)]

@@ -353,11 +353,8 @@ fn narrowed(collection: &Collection, query: &ListQuery, scope: &Scope) -> Result
         };
     }
     if let Some(search) = query.search.as_deref().filter(|search| !search.is_empty()) {
-        let pattern = format!("%{}%", search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        let terms: Vec<String> =
-            collection.search.iter().map(|column| format!("{column} LIKE ? ESCAPE '\\'")).collect();
-        let condition = if terms.is_empty() { "0".to_owned() } else { terms.join(" OR ") };
-        scope = scope.and(&condition, collection.search.iter().map(|_| SqlValue::Text(pattern.clone())));
+        let texts: String = collection.search.iter().map(|column| format!(", {column}")).collect();
+        scope = scope.and(&format!("holds(?{texts})"), [text(search)]);
     }
     Ok(scope)
 }

@@ -3,6 +3,7 @@
 //! Knows no table. Whoever owns a file brings its migrations and its SQL.
 
 mod connection;
+mod functions;
 mod listing;
 mod paging;
 mod reserve;

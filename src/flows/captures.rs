@@ -11,7 +11,7 @@ use crate::model::{Asking, Execution, ExecutionStatus, TenantName, Timestamp, Wo
 use super::changes::{Action, Change, ChangeView, Origin, Via, value};
 use super::flow::{admit, by_id, find, find_stopped, new_id};
 use super::history::snapshot_steps;
-use super::listing::{of_member, page};
+use super::listing::{Listed, of_member, page};
 use super::steps::has_step;
 use super::{FlowError, Flows, JsonText, Paged, Paging};
 
@@ -207,7 +207,8 @@ impl Flows {
             if let Some(flow) = flow {
                 scope = scope.and("flow_id = ?", [text(flow)]);
             }
-            page(connection, ("captures", COLUMNS, "number DESC"), scope, paging, Capture::from_row)
+            let listed = Listed::new("captures", COLUMNS, "number DESC");
+            page(connection, listed, scope, paging, Capture::from_row)
         })
         .await
     }

@@ -8,7 +8,7 @@ use crate::model::Asking;
 
 use super::changes::{Action, Change, ChangeView, Origin, value};
 use super::flow::{find, find_stopped};
-use super::listing::page;
+use super::listing::{Listed, page};
 use super::{FlowError, Flows, JsonText, Paged, Paging};
 
 /// One entry: what happened to the snapshot of one step.
@@ -98,8 +98,8 @@ impl Flows {
             if let Some(step) = step {
                 scope = scope.and("step_id = ?", [text(step)]);
             }
-            let table = ("step_history", COLUMNS, "number DESC");
-            page(connection, table, scope, paging, HistoryItem::from_row)
+            let listed = Listed::new("step_history", COLUMNS, "number DESC");
+            page(connection, listed, scope, paging, HistoryItem::from_row)
         })
         .await
     }

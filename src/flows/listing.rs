@@ -80,11 +80,21 @@ impl FlowOrder {
         match (self.column, self.descending) {
             (None, _) => "number",
             (Some(FlowColumn::Name), false) => "name, number",
-            (Some(FlowColumn::Name), true) => "name DESC, number",
+            (Some(FlowColumn::Name), true) => "name DESC, number DESC",
             (Some(FlowColumn::CreatedAt), false) => "created_at, number",
             (Some(FlowColumn::CreatedAt), true) => "created_at DESC, number DESC",
             (Some(FlowColumn::UpdatedAt), false) => "updated_at, number",
             (Some(FlowColumn::UpdatedAt), true) => "updated_at DESC, number DESC",
+        }
+    }
+
+    /// The table, with the index that has the order: by itself SQLite would take that of the tenant, and sort.
+    fn table(self) -> &'static str {
+        match self.column {
+            None => "flows",
+            Some(FlowColumn::Name) => "flows INDEXED BY flows_by_name",
+            Some(FlowColumn::CreatedAt) => "flows INDEXED BY flows_by_creation",
+            Some(FlowColumn::UpdatedAt) => "flows INDEXED BY flows_by_update",
         }
     }
 }
@@ -116,25 +126,54 @@ pub(super) fn of_member(caller: &Caller) -> Scope {
     Scope::everything().and(&format!("tenant_name IN ({marks})"), names)
 }
 
+/// What a page is read from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listed {
+    /// The table, which has a column `number`.
+    pub(super) table: &'static str,
+    /// The table, and where SQLite would take the wrong one, the index.
+    pub(super) indexed: &'static str,
+    /// What is read of the rows on the page.
+    pub(super) columns: &'static str,
+    pub(super) order: &'static str,
+}
+
+impl Listed {
+    /// What is found by the table's own indexes.
+    pub(super) fn new(table: &'static str, columns: &'static str, order: &'static str) -> Self {
+        Self { table, indexed: table, columns, order }
+    }
+
+    fn count_sql(&self, condition: &str) -> String {
+        format!("SELECT count(*) FROM {} WHERE {condition}", self.indexed)
+    }
+
+    /// What is passed over are numbers in an index, not rows with their graphs.
+    fn numbers_sql(&self, condition: &str) -> String {
+        let Self { indexed, order, .. } = self;
+        format!("SELECT number AS listed FROM {indexed} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?")
+    }
+}
+
 /// How many rows of a table are in a scope, and those of one page read by `read`.
 pub(super) fn page<T>(
     connection: &Connection,
-    (table, columns, order): (&str, &str, &str),
+    listed: Listed,
     scope: Scope,
     paging: Paging,
     read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Paged<T>, FlowError> {
     let (condition, mut parameters) = scope.into_sql();
-    let count = format!("SELECT count(*) FROM {table} WHERE {condition}");
     let total: i64 = connection
-        .prepare_cached(&count)?
+        .prepare_cached(&listed.count_sql(&condition))?
         .query_row(params_from_iter(parameters.iter()), |row| row.get(0))?;
     let number = |value: u64| SqlValue::Integer(i64::try_from(value).unwrap_or(i64::MAX));
     parameters.extend([number(paging.size), number(paging.offset())]);
-    // What is sorted and passed over are numbers, not rows with their graphs.
+    let Listed { table, columns, order, .. } = listed;
+    // The numbers first, each row by its own then: the words `CROSS JOIN` fix that.
     let sql = format!(
-        "SELECT {columns} FROM {table} WHERE number IN
-         (SELECT number FROM {table} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?) ORDER BY {order}"
+        "SELECT {columns} FROM ({}) CROSS JOIN {table} ON number = listed ORDER BY {order}",
+        listed.numbers_sql(&condition)
     );
     let items = connection
         .prepare_cached(&sql)?
@@ -176,10 +215,39 @@ impl Flows {
                 scope = scope.and("0", []);
             }
             if let Some(search) = filter.search.filter(|search| !search.is_empty()) {
-                scope = scope.and("instr(lower(name), lower(?)) > 0", [text(search)]);
+                scope = scope.and("holds(?, name)", [text(search)]);
             }
-            page(connection, ("flows", Flow::columns(), order.sql()), scope, paging, Flow::from_row)
+            let listed = Listed {
+                table: "flows",
+                indexed: order.table(),
+                columns: Flow::columns(),
+                order: order.sql(),
+            };
+            page(connection, listed, scope, paging, Flow::from_row)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every order is read from one index, without sorting and without the rows, whatever is asked beside it.
+    #[test]
+    fn flows_are_listed_in_an_index() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::manager::schema::migrations().run(&mut connection).unwrap();
+        for order in FlowOrder::NAMES.iter().filter_map(|name| FlowOrder::parse(name)) {
+            let listed =
+                Listed { indexed: order.table(), ..Listed::new("flows", Flow::columns(), order.sql()) };
+            for condition in ["1", "tenant_name = 't'", "tenant_name IN ('t', 'u') AND created_by = 'ann'"] {
+                let sql = format!("EXPLAIN QUERY PLAN {}", listed.numbers_sql(condition));
+                let mut statement = connection.prepare(&sql).unwrap();
+                let plan: Vec<String> =
+                    statement.query_map([1, 1], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+                assert!(plan.len() == 1 && plan[0].contains("COVERING INDEX"), "{sql}\n{plan:?}");
+            }
+        }
     }
 }

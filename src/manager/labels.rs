@@ -67,7 +67,7 @@ impl Manager {
             parameters.push(text(key.to_lowercase()));
         }
         if let Some(search) = query.search.filter(|search| !search.is_empty()) {
-            condition.push_str(&format!(" AND instr(lower({column}), lower(?)) > 0"));
+            condition.push_str(&format!(" AND holds(?, {column})"));
             parameters.push(text(search));
         }
         self.read(move |connection| {

@@ -21,7 +21,8 @@ use super::schedules::SCHEMA_V5 as SCHEDULES_V5;
 use super::tasks_graphs::SCHEMA_V5 as TASKS_GRAPHS_V5;
 use super::updates::SCHEMA_V5 as UPDATES_V5;
 
-/// The version of these tables, written into an archive's metadata and compared at restore.
+/// The version of these tables, written into an archive's metadata and compared at restore: the last one that changed what
+/// rows hold. Those that bring only indexes do not count.
 pub const SCHEMA_VERSION: u32 = 9;
 
 const V1: &str = "
@@ -248,6 +249,7 @@ pub fn migrations() -> Runner {
         ("V7__listing_indexes", v7.as_str()),
         ("V8__plugins_updates", PLUGINS_UPDATES_V8),
         ("V9__deployment_modifications", MODIFICATIONS_V9),
+        ("V10__flows_sorted", flows::V10),
     ];
     Runner::new(
         &migrations.map(|(name, sql)| {

@@ -179,6 +179,11 @@ CREATE INDEX snapshots_by_tenant ON snapshots(tenant_name, created_at, number, v
 CREATE INDEX snapshots_global ON snapshots(created_at, number, tenant_name, status, id) WHERE visibility = 'global';
 ";
 
+const V10: &str = "
+CREATE INDEX snapshots_by_size ON snapshots(tenant_name, size_bytes, created_at, number, visibility, created_by, status,
+    id);
+";
+
 /// The migrations of records.db, oldest first.
 pub fn migrations() -> Runner {
     let v1 = format!("{EXECUTIONS_V1}{V1}");
@@ -192,6 +197,7 @@ pub fn migrations() -> Runner {
         ("V6__protection", V6),
         ("V8__listing_indexes", v8.as_str()),
         ("V9__execution_groups", SCHEMA_GROUPS),
+        ("V10__snapshots_by_size", V10),
     ];
     Runner::new(
         &migrations.map(|(name, sql)| {

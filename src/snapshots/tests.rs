@@ -21,6 +21,11 @@ fn snapshots_are_listed_and_counted_in_an_index() {
     };
     let (admin, viewer) = (caller(SystemRole::SysAdmin), caller(SystemRole::Default));
     let any = || ListQuery { size: 10, ..ListQuery::default() };
+    let in_tenant = Scope::everything().and("tenant_name = ?", [crate::database::text(tenant.as_str())]);
+    for descending in [false, true] {
+        let sort = vec![Sort { column: "size_bytes".to_owned(), descending }];
+        assert_indexed(&connection, &SNAPSHOTS, &ListQuery { sort, ..any() }, &in_tenant);
+    }
     let sorted =
         |descending| ListQuery { sort: vec![Sort { column: "created_at".to_owned(), descending }], ..any() };
     let filters = vec![Filter { column: "status".to_owned(), values: vec!["failed".to_owned()] }];

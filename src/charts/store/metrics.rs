@@ -1,6 +1,6 @@
 //! Metrics and their attributes, and the series that belong to them.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
@@ -79,28 +79,36 @@ impl MetricsStore {
     ) -> Result<MetricPage, StoreError> {
         self.database
             .read(move |connection| {
-                let part = name_contains.unwrap_or_default().to_ascii_lowercase();
-                let (found, total) = connection
-                    .prepare_cached(
-                        "SELECT count(*) FILTER (WHERE ?2 = '' OR instr(lower(name), ?2) > 0), count(*)
-                         FROM metrics WHERE tenant_name = ?1",
-                    )?
-                    .query_row(params![tenant.as_str(), part], |row| {
-                        Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))
-                    })?;
+                let total: i64 = connection
+                    .prepare_cached("SELECT count(*) FROM metrics WHERE tenant_name = ?")?
+                    .query_row([tenant.as_str()], |row| row.get(0))?;
+                let total = u64::try_from(total).unwrap_or(0);
                 let order = if is_descending { "DESC" } else { "ASC" };
-                // What is passed over are names of an index, not rows.
-                let sql = format!(
-                    "SELECT {COLUMNS} FROM metrics WHERE id IN
-                     (SELECT id FROM metrics WHERE tenant_name = ?1 AND (?2 = '' OR instr(lower(name), ?2) > 0)
-                      ORDER BY name {order} LIMIT ?3 OFFSET ?4)
-                     ORDER BY name {order}"
-                );
-                let mut statement = connection.prepare_cached(&sql)?;
-                let bounded = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-                let rows = statement
-                    .query_map(params![tenant.as_str(), part, bounded(length), bounded(offset)], metric_of)?;
-                Ok(MetricPage { metrics: rows.collect::<Result<_, _>>()?, found, total })
+                // What is passed over are names in an index, not rows.
+                let (ids, found) = match name_contains.filter(|part| !part.is_empty()) {
+                    Some(part) => {
+                        let sql = format!(
+                            "SELECT id FROM metrics WHERE tenant_name = ? AND holds(?, name) ORDER BY name {order}"
+                        );
+                        let mut statement = connection.prepare_cached(&sql)?;
+                        let mut rows = statement.query([tenant.as_str(), part.as_str()])?;
+                        page_of(&mut rows, offset, length)?
+                    }
+                    None => {
+                        let sql = format!(
+                            "SELECT id FROM metrics WHERE tenant_name = ? ORDER BY name {order} LIMIT ? OFFSET ?"
+                        );
+                        let mut statement = connection.prepare_cached(&sql)?;
+                        let bounded = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+                        let page = params![tenant.as_str(), bounded(length), bounded(offset)];
+                        let ids = statement.query_map(page, |row| row.get(0))?;
+                        (ids.collect::<Result<_, _>>()?, total)
+                    }
+                };
+                let mut statement =
+                    connection.prepare_cached(&format!("SELECT {COLUMNS} FROM metrics WHERE id = ?"))?;
+                let metrics = ids.into_iter().map(|id| statement.query_row([id], metric_of));
+                Ok(MetricPage { metrics: metrics.collect::<Result<_, _>>()?, found, total })
             })
             .await
     }
@@ -157,6 +165,18 @@ impl MetricsStore {
             })
             .await
     }
+}
+
+/// The ids on a page of what was found, and how many were found in all: every name has to be tried for either.
+fn page_of(rows: &mut Rows<'_>, offset: u64, length: u64) -> rusqlite::Result<(Vec<i64>, u64)> {
+    let (mut ids, mut found) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        if found >= offset && found - offset < length {
+            ids.push(row.get(0)?);
+        }
+        found += 1;
+    }
+    Ok((ids, found))
 }
 
 fn metric_of(row: &Row<'_>) -> rusqlite::Result<Metric> {

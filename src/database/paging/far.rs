@@ -1,17 +1,12 @@
 //! A part of a list that another database has: it is asked by messages, as its connection stays on its own thread.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use serde_json::{Map, Value};
 
 use super::super::DatabaseError;
 use super::super::listing::ListError;
-use super::{Branches, Key, Part, Span};
-
-/// The keys of the first rows of a branch, and how many there are.
-type First = (Vec<Key>, u64);
+use super::{Answer, Branches, First, Key, Part, Span};
 
 /// What is asked of the other thread, and where its answer goes.
 pub(super) enum Question {
@@ -25,36 +20,34 @@ pub(super) fn answer(part: &Part<'_>, questions: Receiver<Question>) -> Result<(
     for question in questions {
         // Whoever asked may have given up.
         match question {
-            Question::First(branch, wanted, to) => drop(to.send(part.first(branch, wanted))),
-            Question::Keys(branch, span, to) => drop(to.send(part.keys(branch, span))),
-            Question::Rows(rows, to) => drop(to.send(part.rows(rows))),
+            Question::First(branch, wanted, to) => drop(to.send(part.read_first(branch, wanted))),
+            Question::Keys(branch, span, to) => drop(to.send(part.read_keys(branch, span))),
+            Question::Rows(rows, to) => drop(to.send(part.read_rows(rows))),
         }
     }
     Ok(())
 }
 
-/// A part whose connection another thread has.
+/// A part whose connection another thread has: it begins to work when it is asked.
 pub(super) struct Far {
     questions: Sender<Question>,
     branches: usize,
-    /// What was asked for before it is needed: the other thread works meanwhile.
-    first: RefCell<VecDeque<Receiver<Result<First, ListError>>>>,
 }
 
 impl Far {
     /// Asks by `questions`; the other thread has so many branches.
     pub(super) fn new(questions: Sender<Question>, branches: usize) -> Self {
-        Self { questions, branches, first: RefCell::default() }
+        Self { questions, branches }
     }
 
-    fn ask<T>(
+    fn ask<T: 'static>(
         &self,
         question: impl FnOnce(Sender<Result<T, ListError>>) -> Question,
-    ) -> Result<T, ListError> {
+    ) -> Answer<'_, T> {
         let (to, answer) = channel();
-        let closed = |()| ListError::from(DatabaseError::Closed);
-        self.questions.send(question(to)).map_err(|_| closed(()))?;
-        answer.recv().map_err(|_| closed(()))?
+        // Where nobody takes it, nobody holds the other end of `answer` either.
+        let _ = self.questions.send(question(to));
+        Box::new(move || answer.recv().map_err(|_| ListError::from(DatabaseError::Closed))?)
     }
 }
 
@@ -62,24 +55,13 @@ impl Branches for Far {
     fn len(&self) -> usize {
         self.branches
     }
-    fn start(&self, wanted: u64) -> Result<(), ListError> {
-        for branch in 0..self.branches {
-            let (to, answer) = channel();
-            let asked = self.questions.send(Question::First(branch, wanted, to));
-            asked.map_err(|_| ListError::from(DatabaseError::Closed))?;
-            self.first.borrow_mut().push_back(answer);
-        }
-        Ok(())
-    }
-    fn first(&self, _branch: usize, _wanted: u64) -> Result<(Vec<Key>, u64), ListError> {
-        let asked = self.first.borrow_mut().pop_front();
-        let answer = asked.and_then(|asked| asked.recv().ok());
-        answer.unwrap_or_else(|| Err(DatabaseError::Closed.into()))
-    }
-    fn keys(&self, branch: usize, span: Span) -> Result<Vec<Key>, ListError> {
+    fn keys(&self, branch: usize, span: Span) -> Answer<'_, Vec<Key>> {
         self.ask(|to| Question::Keys(branch, span, to))
     }
-    fn rows(&self, rows: Vec<i64>) -> Result<Vec<Map<String, Value>>, ListError> {
+    fn first(&self, branch: usize, wanted: u64) -> Answer<'_, First> {
+        self.ask(|to| Question::First(branch, wanted, to))
+    }
+    fn rows(&self, rows: Vec<i64>) -> Answer<'_, Vec<Map<String, Value>>> {
         self.ask(|to| Question::Rows(rows, to))
     }
 }

@@ -77,17 +77,26 @@ pub async fn list_both(
 }
 
 /// The branches that one connection reads.
+///
+/// What is asked is answered when the answer is called for. Whoever has to ask several asks all of them first: those on
+/// another thread then work beside the one that waits.
 trait Branches {
     fn len(&self) -> usize;
     /// The keys of up to `length` rows from `from` on; counted from the end where `reversed`.
-    fn keys(&self, branch: usize, span: Span) -> Result<Vec<Key>, ListError>;
-    /// Begins to look for what [`Branches::first`] gives, where that can be done beside other work.
-    fn start(&self, _wanted: u64) -> Result<(), ListError> {
-        Ok(())
-    }
+    fn keys(&self, branch: usize, span: Span) -> Answer<'_, Vec<Key>>;
     /// The keys of the first `wanted` rows, and how many rows there are in all.
-    fn first(&self, branch: usize, wanted: u64) -> Result<(Vec<Key>, u64), ListError>;
-    fn rows(&self, rows: Vec<i64>) -> Result<Vec<Map<String, Value>>, ListError>;
+    fn first(&self, branch: usize, wanted: u64) -> Answer<'_, First>;
+    fn rows(&self, rows: Vec<i64>) -> Answer<'_, Vec<Map<String, Value>>>;
+}
+
+type Answer<'a, T> = Box<dyn FnOnce() -> Result<T, ListError> + 'a>;
+
+/// The keys of the first rows of a branch, and how many there are.
+type First = (Vec<Key>, u64);
+
+/// Calls for answers that were all asked for: of parts that other threads read last, as they come meanwhile.
+fn answered<T>(answers: Vec<Answer<'_, T>>) -> Result<Vec<T>, ListError> {
+    answers.into_iter().map(|answer| answer()).collect()
 }
 
 #[derive(Clone, Debug)]
@@ -170,14 +179,8 @@ impl Part<'_> {
         }
         Ok(())
     }
-}
 
-impl Branches for Part<'_> {
-    fn len(&self) -> usize {
-        self.selection.branches.len()
-    }
-
-    fn keys(&self, branch: usize, span: Span) -> Result<Vec<Key>, ListError> {
+    fn read_keys(&self, branch: usize, span: Span) -> Result<Vec<Key>, ListError> {
         let mut keys = Vec::new();
         self.each_key(branch, span, &mut |key| {
             keys.push(key()?);
@@ -186,10 +189,10 @@ impl Branches for Part<'_> {
         Ok(keys)
     }
 
-    fn first(&self, branch: usize, wanted: u64) -> Result<(Vec<Key>, u64), ListError> {
+    fn read_first(&self, branch: usize, wanted: u64) -> Result<First, ListError> {
         let from_start = |length| Span { from: 0, length, reversed: false, after: None };
         if !self.selection.is_costly {
-            let first = self.keys(branch, from_start(wanted))?;
+            let first = self.read_keys(branch, from_start(wanted))?;
             let read = first.len() as u64;
             let count = if read < wanted { read } else { self.count(branch)? };
             return Ok((first, count));
@@ -206,7 +209,10 @@ impl Branches for Part<'_> {
         Ok((first, count))
     }
 
-    fn rows(&self, rows: Vec<i64>) -> Result<Vec<Map<String, Value>>, ListError> {
+    fn read_rows(&self, rows: Vec<i64>) -> Result<Vec<Map<String, Value>>, ListError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
         let columns = &self.selection.columns;
         let selected = if columns.is_empty() {
             "NULL".to_owned()
@@ -226,6 +232,21 @@ impl Branches for Part<'_> {
     }
 }
 
+impl Branches for Part<'_> {
+    fn len(&self) -> usize {
+        self.selection.branches.len()
+    }
+    fn keys(&self, branch: usize, span: Span) -> Answer<'_, Vec<Key>> {
+        Box::new(move || self.read_keys(branch, span))
+    }
+    fn first(&self, branch: usize, wanted: u64) -> Answer<'_, First> {
+        Box::new(move || self.read_first(branch, wanted))
+    }
+    fn rows(&self, rows: Vec<i64>) -> Answer<'_, Vec<Map<String, Value>>> {
+        Box::new(move || self.read_rows(rows))
+    }
+}
+
 /// One branch while the page's place in it is looked for.
 struct Cursor<'a> {
     part: usize,
@@ -240,7 +261,7 @@ struct Cursor<'a> {
     after: Option<Vec<SqlValue>>,
 }
 
-impl Cursor<'_> {
+impl<'a> Cursor<'a> {
     /// A span that begins `ahead` rows behind those that are passed.
     fn span(&self, ahead: u64, length: u64, reversed: bool) -> Span {
         match &self.after {
@@ -249,7 +270,7 @@ impl Cursor<'_> {
         }
     }
 
-    fn keys(&mut self, span: Span) -> Result<Vec<Key>, ListError> {
+    fn keys(&mut self, span: Span) -> Answer<'a, Vec<Key>> {
         let have = self.first.len() as u64;
         if !span.reversed
             && span.after.is_none()
@@ -257,7 +278,8 @@ impl Cursor<'_> {
         {
             let from = usize::try_from(span.from).unwrap_or(usize::MAX).min(self.first.len());
             let length = usize::try_from(span.length).unwrap_or(usize::MAX);
-            return Ok(self.first.drain(from..).take(length).collect());
+            let keys: Vec<Key> = self.first.drain(from..).take(length).collect();
+            return Box::new(move || Ok(keys));
         }
         self.branches.keys(self.branch, span)
     }
@@ -270,24 +292,24 @@ fn read_page(parts: &[&dyn Branches], selection: &Selection, query: &ListQuery) 
     let wanted = if is_shallow { end.saturating_add(1) } else { 1 };
     let mut cursors = Vec::new();
     let mut total = 0_u64;
-    for branches in parts {
-        branches.start(wanted)?;
-    }
-    for (part, branches) in parts.iter().enumerate() {
-        for branch in 0..branches.len() {
-            let (first, count) = branches.first(branch, wanted)?;
-            total += count;
-            if count > 0 {
-                cursors.push(Cursor {
-                    part,
-                    branches: *branches,
-                    branch,
-                    count,
-                    first,
-                    passed: 0,
-                    after: None,
-                });
-            }
+    let all: Vec<(usize, usize)> = parts
+        .iter()
+        .enumerate()
+        .flat_map(|(part, branches)| (0..branches.len()).map(move |branch| (part, branch)))
+        .collect();
+    let asked = all.iter().map(|&(part, branch)| parts[part].first(branch, wanted)).collect();
+    for ((part, branch), (first, count)) in all.into_iter().zip(answered(asked)?) {
+        total += count;
+        if count > 0 {
+            cursors.push(Cursor {
+                part,
+                branches: parts[part],
+                branch,
+                count,
+                first,
+                passed: 0,
+                after: None,
+            });
         }
     }
     let length = query.size.min(total.saturating_sub(query.offset));
@@ -316,21 +338,26 @@ fn span_of(
     let mut skip = span.from;
     if let [only] = cursors {
         let part = only.part;
-        return Ok(only.keys(span)?.into_iter().map(|key| (part, key)).collect());
+        return Ok(only.keys(span)()?.into_iter().map(|key| (part, key)).collect());
     }
     // Each turn compares the rows that stand an equal share of the way ahead in every branch. Up to the first of them
     // no branch can have come to the page: all shares together are no more than what is left.
     while skip > NEAR {
         let open = cursors.iter().filter(|cursor| cursor.passed < cursor.count).count().max(1) as u64;
         let share = (skip / open).max(1);
-        let mut first: Option<(usize, u64, Key)> = None;
+        let mut ahead = Vec::new();
+        let mut asked = Vec::new();
         for (index, cursor) in cursors.iter().enumerate() {
-            let ahead = share.min(cursor.count - cursor.passed);
-            if ahead == 0 {
-                continue;
+            let rows = share.min(cursor.count - cursor.passed);
+            if rows > 0 {
+                ahead.push((index, rows));
+                let at = cursor.span(rows - 1, 1, span.reversed);
+                asked.push(cursor.branches.keys(cursor.branch, at));
             }
-            let at = cursor.span(ahead - 1, 1, span.reversed);
-            let Some(key) = cursor.branches.keys(cursor.branch, at)?.pop() else { continue };
+        }
+        let mut first: Option<(usize, u64, Key)> = None;
+        for ((index, ahead), mut keys) in ahead.into_iter().zip(answered(asked)?) {
+            let Some(key) = keys.pop() else { continue };
             let is_first = first.as_ref().is_none_or(|(_, _, before)| {
                 match compare(&key, before, order, span.reversed) {
                     Ordering::Less => true,
@@ -349,11 +376,16 @@ fn span_of(
         skip -= ahead;
     }
     let wanted = skip.saturating_add(span.length);
+    let asked = cursors
+        .iter_mut()
+        .map(|cursor| {
+            let from = cursor.span(0, wanted, span.reversed);
+            cursor.keys(from)
+        })
+        .collect();
     let mut keys: Vec<(usize, usize, Key)> = Vec::new();
-    for (index, cursor) in cursors.iter_mut().enumerate() {
-        let part = cursor.part;
-        let from = cursor.span(0, wanted, span.reversed);
-        keys.extend(cursor.keys(from)?.into_iter().map(|key| (index, part, key)));
+    for ((index, cursor), of_branch) in cursors.iter().enumerate().zip(answered(asked)?) {
+        keys.extend(of_branch.into_iter().map(|key| (index, cursor.part, key)));
     }
     keys.sort_by(|(one_index, _, one), (other_index, _, other)| {
         // Rows of two databases may be alike in all that orders them: the branch decides, the same way from either end.
@@ -376,12 +408,14 @@ fn can_seek(order: &[(&'static str, bool)]) -> bool {
 
 /// The rows of `keys`, in their order.
 fn rows_of(parts: &[&dyn Branches], keys: Vec<(usize, Key)>) -> Result<Vec<Map<String, Value>>, ListError> {
-    let mut of_parts = Vec::with_capacity(parts.len());
-    for (part, branches) in parts.iter().enumerate() {
-        let rows: Vec<i64> = keys.iter().filter(|(of, _)| *of == part).map(|(_, key)| key.row).collect();
-        let rows = if rows.is_empty() { Vec::new() } else { branches.rows(rows)? };
-        of_parts.push(rows.into_iter());
-    }
+    let asked = parts
+        .iter()
+        .enumerate()
+        .map(|(part, branches)| {
+            branches.rows(keys.iter().filter(|(of, _)| *of == part).map(|(_, key)| key.row).collect())
+        })
+        .collect();
+    let mut of_parts: Vec<_> = answered(asked)?.into_iter().map(Vec::into_iter).collect();
     Ok(keys.iter().filter_map(|(part, _)| of_parts[*part].next()).collect())
 }
 
@@ -417,6 +451,7 @@ fn compare_values(one: &SqlValue, other: &SqlValue) -> Ordering {
 /// index alone.
 #[cfg(test)]
 pub fn assert_indexed(connection: &Connection, collection: &Collection, query: &ListQuery, scope: &Scope) {
+    super::functions::add(connection).unwrap();
     let selection = Selection::of(collection, query, scope).unwrap();
     let part = Part { connection, selection: &selection };
     for (branch, (_, parameters)) in selection.branches.iter().enumerate() {

@@ -214,19 +214,13 @@ fn needed_by(scope: Scope, caller: &Caller, source: &str) -> Scope {
 
 /// What occurs in the id, or in the name that people see; either is enough where both are asked for.
 fn named(scope: Scope, id: Option<String>, name: Option<&str>) -> Scope {
-    let like = |text_: &str| {
-        let literal = text_.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        text(format!("%{literal}%"))
-    };
-    let asked = [("id", id.as_deref()), ("display_name", name)];
-    let asked: Vec<(&str, &str)> = asked
+    let asked = [("holds(?, id)", id.as_deref()), ("holds(?, display_name)", name)];
+    let (conditions, parts): (Vec<&str>, Vec<&str>) = asked
         .into_iter()
-        .filter_map(|(column, text)| Some((column, text.filter(|text| !text.is_empty())?)))
-        .collect();
-    if asked.is_empty() {
+        .filter_map(|(condition, part)| Some((condition, part.filter(|part| !part.is_empty())?)))
+        .unzip();
+    if conditions.is_empty() {
         return scope;
     }
-    let conditions: Vec<String> =
-        asked.iter().map(|(column, _)| format!("{column} LIKE ? ESCAPE '\\'")).collect();
-    scope.and(&conditions.join(" OR "), asked.iter().map(|(_, text)| like(text)))
+    scope.and(&conditions.join(" OR "), parts.into_iter().map(text))
 }

@@ -3,6 +3,13 @@
 //! Times are texts in UTC with milliseconds and `Z`. Graphs and values are JSON texts as they were sent; a value that
 //! is SQL's NULL is no value, the JSON value null is the text `null`.
 
+/// The indexes by which flows are sorted; each holds what a list asks of a flow.
+pub(super) const V10: &str = "
+CREATE INDEX flows_by_name ON flows(name, number, tenant_name, status, type, created_by);
+CREATE INDEX flows_by_creation ON flows(created_at, number, tenant_name, status, type, created_by, name);
+CREATE INDEX flows_by_update ON flows(updated_at, number, tenant_name, status, type, created_by, name);
+";
+
 /// The tables, as the second migration of manager.db makes them.
 pub(super) const V2: &str = "
 CREATE TABLE flows (
