@@ -44,6 +44,7 @@ mod flows_runtime;
 mod flows_snapshot;
 mod flows_wire;
 mod full_disk;
+mod golden_archives;
 mod groups;
 mod harness;
 mod hostile_paths;

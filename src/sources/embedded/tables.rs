@@ -405,6 +405,11 @@ impl Table {
     }
 }
 
+/// Whether entities of this kind stand in Cloudify's dump.
+pub(super) fn is_dumped(kind: &str) -> bool {
+    TABLES.iter().any(|table| table.kind == kind && table.is_dumped())
+}
+
 /// Whether entities of this kind stand in `lifeboat/` alone.
 pub(super) fn is_own(kind: &str) -> bool {
     TABLES.iter().any(|table| table.kind == kind && !table.is_dumped())

@@ -56,7 +56,10 @@ pub use material::{
 pub use node::{EXCHANGE, Running, Step, amqp, node, node_client, publish};
 pub use picture::Picture;
 pub use server::{ADMIN_PASSWORD, TestServer, copy_data};
-pub use state::{Dice, KINDS, NOT_STATE, Size, State, generate, read_accounts, read_state};
+pub use state::{
+    Accounts, Dice, KINDS, NOT_STATE, Size, State, generate, read_accounts, read_state,
+    read_state_measured_until,
+};
 pub use strace::{Call, Strace};
 pub use wait::eventually;
 pub use wire::Connection;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::Api;
@@ -48,7 +49,7 @@ pub(super) fn accounts(api: &Api, tenants: &[String], is_whole: bool, dice: &mut
 }
 
 /// The users and groups of a service, by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounts {
     users: BTreeMap<String, Value>,
     groups: BTreeMap<String, Value>,

@@ -17,7 +17,9 @@ pub enum Size {
     Empty,
     /// One tenant with a little of everything.
     Small,
-    /// Several tenants, the first of which has something of every kind, whatever chance says.
+    /// One tenant with something of every kind, whatever chance says, and not much more.
+    Whole,
+    /// Several tenants, the first of which is whole.
     Full,
 }
 
@@ -26,8 +28,16 @@ impl Size {
     fn most(self) -> usize {
         match self {
             Self::Empty => 0,
-            Self::Small => 2,
+            Self::Small | Self::Whole => 2,
             Self::Full => 3,
+        }
+    }
+
+    /// Whether the first tenant has something of every kind.
+    fn is_whole(self) -> bool {
+        match self {
+            Self::Empty | Self::Small => false,
+            Self::Whole | Self::Full => true,
         }
     }
 }
@@ -46,13 +56,13 @@ pub fn generate(api: &Api, seed: u64, size: Size) {
             tenants.push(name);
         }
     }
-    accounts::accounts(api, &tenants, size == Size::Full, &mut dice);
+    accounts::accounts(api, &tenants, size.is_whole(), &mut dice);
     let mut numbers = 0..;
     for (index, tenant) in tenants.iter().enumerate() {
         Tenant {
             api: api.clone().tenant(tenant),
             name: tenant,
-            is_whole: size == Size::Full && index == 0,
+            is_whole: size.is_whole() && index == 0,
             numbers: &mut numbers,
             size,
             dice: &mut dice,

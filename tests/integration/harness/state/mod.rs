@@ -12,8 +12,8 @@ mod kinds;
 mod many;
 mod reader;
 
-pub use accounts::read_accounts;
+pub use accounts::{Accounts, read_accounts};
 pub use dice::Dice;
 pub use generate::{Size, generate};
 pub use kinds::{KINDS, NOT_STATE};
-pub use reader::{State, read_state};
+pub use reader::{State, read_state, read_state_measured_until};

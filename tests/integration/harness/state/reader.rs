@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ const MEASURED_SECONDS: i64 = 6 * 3600;
 /// The largest number of a space that the service itself brings.
 const OWN_SPACES: i64 = 999;
 /// A state: what each entity is, under `tenant kind id`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State(BTreeMap<String, Value>);
 
 impl State {
@@ -62,6 +62,19 @@ impl State {
         state
     }
 
+    /// Only what another state, which an earlier release read, knows of: its kinds, and the fields of its entities.
+    pub fn as_known_by(&self, earlier: &Self) -> Self {
+        let kinds: BTreeSet<&str> = earlier.0.keys().map(|key| kind_of(key)).collect();
+        let known = self.0.iter().filter(|(key, _)| kinds.contains(kind_of(key)));
+        let mut state = Self(known.map(|(key, value)| (key.clone(), value.clone())).collect());
+        for (key, value) in &mut state.0 {
+            if let Some(earlier) = earlier.0.get(key) {
+                keep_known(value, earlier);
+            }
+        }
+        state
+    }
+
     /// Panics with what differs, and with `claim`, unless both are the same.
     #[track_caller]
     pub fn assert_is(&self, expected: &Self, claim: &str) {
@@ -91,6 +104,24 @@ impl State {
 
 fn kind_of(key: &str) -> &str {
     key.split(' ').nth(1).unwrap_or_default()
+}
+
+/// Drops the fields that another value has not.
+fn keep_known(value: &mut Value, earlier: &Value) {
+    match (value, earlier) {
+        (Value::Object(value), Value::Object(earlier)) => {
+            value.retain(|name, _| earlier.contains_key(name));
+            for (name, value) in value {
+                keep_known(value, &earlier[name]);
+            }
+        }
+        (Value::Array(values), Value::Array(earlier)) => {
+            for (value, earlier) in values.iter_mut().zip(earlier) {
+                keep_known(value, earlier);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn short(value: &Value) -> String {
@@ -127,7 +158,12 @@ fn compare(place: &str, found: &Value, wanted: &Value, differences: &mut Vec<Str
 
 /// Reads everything that is a manager's state, as an administrator sees it.
 pub fn read_state(api: &Api) -> State {
-    let mut reader = Reader { api, found: BTreeMap::new() };
+    read_state_measured_until(api, now() + 60)
+}
+
+/// As [`read_state`], with the measurements of the hours before a moment (seconds since 1970).
+pub fn read_state_measured_until(api: &Api, measured_until: i64) -> State {
+    let mut reader = Reader { api, measured_until, found: BTreeMap::new() };
     for tenant in items(api, "tenants") {
         let name = tenant["name"].as_str().unwrap().to_owned();
         // Users and groups are records of the service.
@@ -139,6 +175,7 @@ pub fn read_state(api: &Api) -> State {
 
 struct Reader<'a> {
     api: &'a Api,
+    measured_until: i64,
     found: BTreeMap<String, Value>,
 }
 
@@ -307,7 +344,7 @@ impl Reader<'_> {
     }
 
     fn metrics(&mut self, api: &Api, tenant: &str) {
-        let end = now() + 60;
+        let end = self.measured_until;
         for metric in slices(api, "/v1/metrics", "metrics") {
             let name = metric["name"].as_str().unwrap().to_owned();
             // What the service measures of itself is no state.
