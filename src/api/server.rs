@@ -1,5 +1,6 @@
 //! The HTTP server: all faces on one address, what holds for every request, and the end.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,9 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::{Next, from_fn};
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpResponse, HttpServer, web};
+use socket2::SockRef;
 
 use crate::app::Service;
 
@@ -25,6 +28,7 @@ const HEADER_SECONDS: u64 = 30;
 pub fn listen(service: web::Data<Service>) -> std::io::Result<(actix_web::dev::Server, SocketAddr)> {
     let config = service.config.clone();
     let origins = config.cors.allowed_origins.clone();
+    let idle = Duration::from_secs(config.server.idle_seconds);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(service.clone())
@@ -42,11 +46,21 @@ pub fn listen(service: web::Data<Service>) -> std::io::Result<(actix_web::dev::S
     })
     .workers(config.server.workers)
     .client_request_timeout(Duration::from_secs(HEADER_SECONDS))
+    .on_connect(move |connection, _| give_up_where_nothing_is_taken(connection, idle))
     .shutdown_timeout(config.server.shutdown_seconds)
     .disable_signals()
     .bind(config.server.listen)?;
     let address = server.addrs().first().copied().unwrap_or(config.server.listen);
     Ok((server.run(), address))
+}
+
+/// Lets the system end a connection whose caller has taken nothing of an answer for so long. The server itself would
+/// wait for ever, and keep open what it sends.
+fn give_up_where_nothing_is_taken(connection: &dyn Any, idle: Duration) {
+    let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(idle)) {
+        tracing::warn!("a caller who takes no answer can't be given up: {error}");
+    }
 }
 
 fn cors(origins: &[String]) -> Cors {

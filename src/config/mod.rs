@@ -89,7 +89,7 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Threads that serve requests.
     pub workers: usize,
-    /// The longest pause between two pieces of a body that a caller sends, in seconds.
+    /// The longest pause of a caller in sending a body or in taking an answer, in seconds; then it is given up.
     pub idle_seconds: u64,
     /// How long running jobs may take to finish after SIGTERM, in seconds.
     pub shutdown_seconds: u64,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
 use crate::archive::{Archive, ArchiveError, Format};
@@ -145,11 +146,13 @@ impl Snapshots {
         snapshot: Snapshot,
         receiver: Receiver,
     ) -> Result<serde_json::Map<String, Value>, SnapshotError> {
-        let snapshots = self.clone();
-        let row = snapshot.clone();
-        let kept = tokio::task::spawn_blocking(move || snapshots.keep(&row, receiver))
-            .await
-            .unwrap_or(Err(SnapshotError::Incomplete));
+        let kept = match self.arrive(receiver).await {
+            Ok(arrived) => {
+                let (snapshots, row) = (self.clone(), snapshot.clone());
+                blocking(move || snapshots.keep(&row, arrived)).await
+            }
+            Err(error) => Err(error),
+        };
         let (tenant, id) = (snapshot.tenant_name.clone(), snapshot.id.clone());
         let error = match kept {
             Ok(facts) => {
@@ -202,25 +205,30 @@ impl Snapshots {
         Ok(())
     }
 
-    fn keep(&self, snapshot: &Snapshot, mut receiver: Receiver) -> Result<ArchiveFacts, SnapshotError> {
-        let mut partial = self.store.begin(self.records.boot())?;
-        let mut hash = Sha256::new();
-        let mut size_bytes: u64 = 0;
+    /// Takes the pieces as they come. A sender who is slow holds no thread meanwhile: there are some hundred of them, and
+    /// others need them to log in.
+    async fn arrive(&self, mut receiver: Receiver) -> Result<Arrived, SnapshotError> {
+        let (store, boot) = (self.store.clone(), self.records.boot());
+        let mut arrived =
+            blocking(move || Ok(Arrived { partial: store.begin(boot)?, hash: Sha256::new(), size_bytes: 0 }))
+                .await?;
         loop {
-            match receiver.0.blocking_recv() {
-                Some(Piece::Bytes(bytes)) => {
-                    size_bytes += bytes.len() as u64;
-                    if size_bytes > self.settings.max_upload_bytes {
-                        return Err(SnapshotError::TooLong(self.settings.max_upload_bytes));
-                    }
-                    hash.update(&bytes);
-                    partial.as_file_mut().write_all(&bytes).map_err(no_space)?;
-                    failpoints::here("upload:writing");
-                }
-                Some(Piece::End) => break,
-                None => return Err(SnapshotError::Incomplete),
+            let mut pieces = Vec::with_capacity(WAITING_PIECES);
+            if receiver.0.recv_many(&mut pieces, WAITING_PIECES).await == 0 {
+                return Err(SnapshotError::Incomplete);
+            }
+            let is_whole = matches!(pieces.last(), Some(Piece::End));
+            let most_bytes = self.settings.max_upload_bytes;
+            arrived = blocking(move || arrived.with(pieces, most_bytes)).await?;
+            if is_whole {
+                return Ok(arrived);
             }
         }
+    }
+
+    /// Judges what has arrived whole, and makes it the snapshot's archive.
+    fn keep(&self, snapshot: &Snapshot, arrived: Arrived) -> Result<ArchiveFacts, SnapshotError> {
+        let Arrived { mut partial, hash, size_bytes } = arrived;
         if size_bytes == 0 {
             return Err(SnapshotError::NotAnArchive("it is empty".to_owned()));
         }
@@ -245,6 +253,36 @@ impl Snapshots {
         failpoints::here("upload:kept");
         Ok(ArchiveFacts { size_bytes, sha256: hex::encode(hash.finalize()), contents, verified_at })
     }
+}
+
+/// What has arrived of an archive.
+struct Arrived {
+    partial: NamedTempFile,
+    hash: Sha256,
+    size_bytes: u64,
+}
+
+impl Arrived {
+    /// The same with more of it, up to so many bytes. Dropped on an error, it leaves nothing.
+    fn with(mut self, pieces: Vec<Piece>, most_bytes: u64) -> Result<Self, SnapshotError> {
+        for piece in pieces {
+            let Piece::Bytes(bytes) = piece else { break };
+            self.size_bytes += bytes.len() as u64;
+            if self.size_bytes > most_bytes {
+                return Err(SnapshotError::TooLong(most_bytes));
+            }
+            self.hash.update(&bytes);
+            self.partial.as_file_mut().write_all(&bytes).map_err(no_space)?;
+            failpoints::here("upload:writing");
+        }
+        Ok(self)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
+) -> Result<T, SnapshotError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(SnapshotError::Incomplete))
 }
 
 fn refused(error: ArchiveError) -> SnapshotError {

@@ -81,6 +81,7 @@ mod selective;
 mod selective_rules;
 mod state_carried;
 mod stress;
+mod slow_callers;
 mod structure;
 mod verified;
 mod wire_auth;

@@ -284,6 +284,32 @@ impl TestServer {
         self.kill9();
         self.power.as_ref().expect("it is still there").restore();
         self.restart();
+    /// What the process uses of memory, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most that the process has used of memory, in bytes.
+    pub fn most_memory_bytes(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    }
+
+    /// How many archives the server holds open.
+    pub fn open_archives(&self) -> usize {
+        let folder = self.data().join("archives");
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        open.filter(|entry| {
+            fs::read_link(entry.as_ref().unwrap().path()).is_ok_and(|path| path.starts_with(&folder))
+        })
+        .count()
+    }
+
     }
 
     /// Asks the process to end, and waits for it; panics unless it exits 0.

@@ -1,0 +1,156 @@
+//! Callers who are slow on purpose: they send a byte now and then, or take little or nothing of what they asked for.
+//! Everybody else is served meanwhile, memory stays bounded, and a stop ends in its time.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::{Api, Connection, TestServer, eventually, fill, long_archive};
+
+/// More than there are threads for blocking work in all workers together.
+const DRIPPING: usize = 600;
+/// So long that the buffers between two processes hold a small part of it only.
+const LONG_BYTES: usize = 96 << 20;
+/// How much more memory than before the service may use, whatever slow callers do.
+const MORE_BYTES: u64 = 128 << 20;
+
+/// What somebody else does meanwhile, with a login that has to be checked.
+fn others_are_served(server: &TestServer, name: &str, archive: &[u8]) {
+    let begun = Instant::now();
+    let admin = server.api();
+    admin
+        .put("users", &json!({ "username": name, "password": "password-123", "role": "sys_admin" }))
+        .expect(201);
+    let other = Api::new(server.port()).login(name, "password-123");
+    other.get("snapshots").expect(200);
+    other.create_snapshot(&format!("made-{name}"), &json!({}));
+    other.send_archive(&format!("sent-{name}"), archive).expect(201);
+    assert!(other.archive(&format!("sent-{name}")) == archive);
+    other.delete(&format!("snapshots/sent-{name}")).expect(200);
+    assert!(begun.elapsed() < Duration::from_secs(60), "{name} waited for {:?}", begun.elapsed());
+}
+
+/// Asks the server to end, which takes no longer because of who is still connected than the settings say.
+fn ends_in_time(server: &mut TestServer) {
+    let begun = Instant::now();
+    server.terminate();
+    assert!(begun.elapsed() < Duration::from_secs(20), "it ended after {:?}", begun.elapsed());
+}
+
+fn server(settings: &str) -> (TestServer, Vec<u8>) {
+    let server =
+        TestServer::builder().settings(&format!("[server]\nshutdown_seconds = 2\n{settings}")).start();
+    let api = server.api();
+    fill(&api);
+    api.create_snapshot("nightly", &json!({}));
+    let archive = api.archive("nightly");
+    (server, archive)
+}
+
+#[test]
+fn callers_who_drip_hold_up_nobody_and_are_given_up_where_a_head_does_not_come() {
+    let (mut server, archive) = server("idle_seconds = 5");
+    let before = server.memory_bytes();
+    let mut heads: Vec<Connection> = (0..50).map(|_| Connection::open(&server)).collect();
+    let begun = Instant::now();
+    let mut bodies: Vec<Connection> = (0..DRIPPING)
+        .map(|number| {
+            let target = format!("/api/v3.1/snapshots/slow-{number}/archive");
+            let mut caller = Connection::begin(&server, "PUT", &target, &["Content-Length: 1000000"]);
+            assert!(caller.send(&archive[..1]));
+            caller
+        })
+        .collect();
+    let api = server.api();
+    let uploading = || api.get("snapshots?status=uploading&_size=1000").items().len();
+    eventually("all uploads have begun", 60, || (uploading() == DRIPPING).then_some(()));
+
+    // A byte of each now and then, for longer than any of them could be silent, or a head may take to come.
+    let mut sent = 1;
+    while begun.elapsed() < Duration::from_secs(35) {
+        for caller in &mut bodies {
+            assert!(caller.send(&archive[sent..=sent]));
+        }
+        for caller in &mut heads {
+            caller.send(b"G");
+        }
+        if sent == 3 {
+            others_are_served(&server, "anna", &archive);
+        }
+        sent += 1;
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert_eq!(uploading(), DRIPPING, "who goes on sending is not given up");
+    for caller in &mut heads {
+        assert_eq!(caller.answer().map(|answer| answer.status), Some(408));
+    }
+    let more = server.memory_bytes().saturating_sub(before);
+    println!("{} KiB more with {DRIPPING} uploads", more >> 10);
+    assert!(more < MORE_BYTES, "{more} bytes");
+
+    // Who has sent all at last is answered.
+    let mut last = bodies.pop().unwrap();
+    assert!(last.send(&vec![0; 1_000_000 - sent]));
+    assert_eq!(last.answer().unwrap().status, 400);
+    others_are_served(&server, "berta", &archive);
+    ends_in_time(&mut server);
+    server.restart();
+    let api = server.api();
+    assert_eq!(api.get("snapshots?status=uploading").items().len(), 0);
+    assert_eq!(server.files_in("tmp"), Vec::<String>::new());
+    assert!(!server.log().contains("panicked"));
+}
+
+#[test]
+fn a_reader_who_stands_still_is_given_up_and_holds_nothing() {
+    let (mut server, archive) = server("idle_seconds = 2");
+    let api = server.api();
+    api.send_archive("long", &long_archive(LONG_BYTES)).expect(201);
+    others_are_served(&server, "anna", &archive);
+    let before = server.memory_bytes();
+    let ask = |server: &TestServer| -> Vec<Connection> {
+        (0..100)
+            .map(|_| {
+                let mut caller = Connection::begin(server, "GET", "/api/v3.1/snapshots/long/archive", &[]);
+                assert!(caller.read(16 << 10).starts_with(b"HTTP/1.1 200 "));
+                caller
+            })
+            .collect()
+    };
+    let callers = ask(&server);
+    others_are_served(&server, "berta", &archive);
+    let more = server.memory_bytes().saturating_sub(before);
+    println!("{} KiB more with {} readers", more >> 10, callers.len());
+    assert!(more < MORE_BYTES, "{more} bytes");
+    // What they read is theirs as long as they read it; its name is free at once.
+    api.delete("snapshots/long").expect(200);
+    eventually("all of them are given up", 60, || (server.open_archives() == 0).then_some(()));
+    for mut caller in callers {
+        let rest = caller.answer_after(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()).unwrap();
+        assert!(rest.body.len() < LONG_BYTES, "nobody takes a part for the whole: {}", rest.body.len());
+    }
+
+    api.send_archive("long", &long_archive(LONG_BYTES)).expect(201);
+    let callers = ask(&server);
+    ends_in_time(&mut server);
+    drop(callers);
+}
+
+#[test]
+fn a_reader_who_is_slow_and_goes_on_gets_the_whole() {
+    let (server, _) = server("idle_seconds = 1");
+    let api = server.api();
+    let long = long_archive(LONG_BYTES);
+    api.send_archive("long", &long).expect(201);
+    let begun = Instant::now();
+    let mut caller = Connection::begin(&server, "GET", "/api/v3.1/snapshots/long/archive", &[]);
+    // Between two pieces somebody else is served.
+    let mut came = Vec::new();
+    while begun.elapsed() < Duration::from_secs(4) {
+        came.extend(caller.read(4 << 10));
+        api.get("snapshots?_size=1").expect(200);
+    }
+    println!("{} KiB came in that time", came.len() >> 10);
+    assert!(came.len() < LONG_BYTES / 2 + (16 << 20), "it was not slow");
+    assert!(caller.answer_after(came).unwrap().body == long);
+}
