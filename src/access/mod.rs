@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::database::DatabaseError;
@@ -117,6 +118,8 @@ pub struct Access {
     /// Keyed by a hash with a key of this process, so that no password can be read from memory dumps of the map.
     remembered: Arc<Mutex<HashMap<[u8; 32], Instant>>>,
     process_key: [u8; 32],
+    /// As many passwords are hashed at once as there are processors: more would only take memory, 19 MiB each.
+    hashing: Arc<Semaphore>,
 }
 
 impl Access {
@@ -128,6 +131,7 @@ impl Access {
             throttle: Arc::default(),
             remembered: Arc::default(),
             process_key: rand::random(),
+            hashing: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
         }
     }
 
@@ -197,7 +201,7 @@ impl Access {
         let Some(known) = known.filter(|Known { user, .. }| user.active && user.password_hash.is_some())
         else {
             // The same work as for a user who exists, so that the time tells nothing.
-            let _ = tokio::task::spawn_blocking(move || password::spend_time(&password)).await;
+            self.hash(move || password::spend_time(&password)).await;
             self.throttle.failed(username, address);
             return Err(wrong());
         };
@@ -206,9 +210,8 @@ impl Access {
         if self.is_remembered(&key) {
             return Ok(known);
         }
-        let is_right =
-            tokio::task::spawn_blocking(move || password::is_right(&password, &hash)).await.unwrap_or(false);
-        if !is_right {
+        let is_right = self.hash(move || password::is_right(&password, &hash)).await;
+        if is_right != Some(true) {
             self.throttle.failed(username, address);
             return Err(wrong());
         }
@@ -217,6 +220,12 @@ impl Access {
         let name = known.user.username.as_str().to_owned();
         self.records.write(move |tx| Records::touch_login(tx, &name)).await?;
         Ok(known)
+    }
+
+    /// Does work with a password's hash when its turn has come; none where it broke.
+    async fn hash<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let _turn = self.hashing.acquire().await.ok()?;
+        tokio::task::spawn_blocking(work).await.ok()
     }
 
     async fn by_token(&self, text: &str, address: Option<IpAddr>) -> Result<Known, AccessError> {

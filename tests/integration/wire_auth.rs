@@ -2,11 +2,13 @@
 //!
 //! Messages are those of Cloudify, since people search for them.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::json;
 
-use crate::harness::{ADMIN_PASSWORD, Api, TestServer};
+use crate::harness::{ADMIN_PASSWORD, Api, Connection, TestServer};
 
 #[test]
 fn calls_without_or_with_wrong_credentials_get_401() {
@@ -32,6 +34,28 @@ fn calls_without_or_with_wrong_credentials_get_401() {
         assert_eq!(nobody.get(path).status, 401, "{path}");
     }
     assert_eq!(nobody.get("/service/health").status, 200);
+}
+
+#[test]
+fn many_wrong_passwords_at_once_take_no_more_memory_than_a_few() {
+    const GUESSES: usize = 120;
+    let server = TestServer::start();
+    server.api().get("snapshots").expect(200);
+    let before = server.most_memory_bytes();
+    let mut callers: Vec<Connection> = (0..GUESSES).map(|_| Connection::open(&server)).collect();
+    for (number, caller) in callers.iter_mut().enumerate() {
+        let guess = STANDARD.encode(format!("ghost-{number}:guess"));
+        let head =
+            format!("GET /api/v3.1/snapshots HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {guess}\r\n\r\n");
+        assert!(caller.send(head.as_bytes()));
+    }
+    for caller in &mut callers {
+        assert_eq!(caller.answer().unwrap().status, 401);
+    }
+    // Each takes 19 MiB while it is compared.
+    let more = server.most_memory_bytes() - before;
+    let at_once = std::thread::available_parallelism().unwrap().get() as u64 + 4;
+    assert!(more < at_once * (19 << 20), "{} MiB more", more >> 20);
 }
 
 #[test]
