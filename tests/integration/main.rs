@@ -56,6 +56,7 @@ mod long_reads;
 mod lying_servers;
 mod modifications;
 mod openapi;
+mod moving_names;
 mod openapi_access;
 mod openapi_charts;
 mod openapi_fuzzed;

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -25,7 +25,7 @@ enum Answer {
 
 /// A file server; its thread ends with the test's process.
 pub struct FileServer {
-    port: u16,
+    address: SocketAddr,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
     heads: Arc<Mutex<Vec<String>>>,
 }
@@ -33,9 +33,14 @@ pub struct FileServer {
 impl FileServer {
     /// Listens on a port that the system picks.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let server = Self { port, answers: Arc::default(), heads: Arc::default() };
+        Self::start_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// As [`FileServer::start`], on another address of this machine.
+    pub fn start_at(address: Ipv4Addr) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Self { address, answers: Arc::default(), heads: Arc::default() };
         let (answers, heads) = (Arc::clone(&server.answers), Arc::clone(&server.heads));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -79,7 +84,12 @@ impl FileServer {
 
     /// The URL of a path, served or not.
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("http://{}{path}", self.address)
+    }
+
+    /// The port that the system picked.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// The heads of all requests that came.

@@ -18,6 +18,7 @@ mod http;
 mod invariants;
 mod inventory;
 mod material;
+mod name_server;
 mod node;
 mod picture;
 mod power;
@@ -53,6 +54,7 @@ pub use material::{
     BLUEPRINT, SECRET_VALUE, blueprint_archive, blueprint_file, fill, form, lamps, long_archive,
     plugin_archive, wagon, workflow_blueprint, write_plugin, write_zip,
 };
+pub use name_server::NameServer;
 pub use node::{EXCHANGE, Running, Step, amqp, node, node_client, publish};
 pub use picture::Picture;
 pub use server::{ADMIN_PASSWORD, TestServer, copy_data};

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::clients::installed;
+use super::name_server::{NameServer, asking};
 use super::power::PowerDisk;
 use super::small_disk::SmallDisk;
 use super::{Api, Cfy, eventually};
@@ -27,6 +29,9 @@ const HOLD_FILE: &str = "hold";
 
 /// The folder in which a small disk is mounted.
 const DISK: &str = "disk";
+
+/// The file that says how far the server's clock is off.
+const CLOCK_FILE: &str = "clock";
 
 /// The file that lets a job take one step past its failpoint.
 const STEP_FILE: &str = "step";
@@ -44,9 +49,23 @@ pub struct Builder {
     copied: Option<PathBuf>,
     disk: Option<(u64, u64)>,
     power: Option<u64>,
+    resolver: Option<String>,
+    has_clock: bool,
 }
 
 impl Builder {
+    /// Gives the server a clock of its own, which [`TestServer::set_clock`] sets.
+    pub fn own_clock(mut self) -> Self {
+        self.has_clock = true;
+        self
+    }
+
+    /// Lets the server ask this name server for all names, and no other. That takes root.
+    pub fn asking(mut self, names: &NameServer) -> Self {
+        self.resolver = Some(names.configuration());
+        self
+    }
+
     /// Begins with a copy of the data folder of a server that was ended.
     pub fn copy_of(mut self, data: &Path) -> Self {
         self.copied = Some(data.to_owned());
@@ -143,8 +162,25 @@ impl Builder {
         let mounted = folder.path().join(DISK);
         let disk = self.disk.map(|(bytes, files)| SmallDisk::mount(&mounted, bytes, files));
         let power = self.power.map(|bytes| PowerDisk::mount(&mounted, bytes));
+        if self.has_clock {
+            let clock = folder.path().join(CLOCK_FILE);
+            fs::write(&clock, "+0").unwrap();
+            let library = installed("LIFEBOAT_TEST_FAKETIME");
+            self = self
+                .environment("LD_PRELOAD", library.to_str().unwrap())
+                .environment("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap())
+                .environment("FAKETIME_NO_CACHE", "1")
+                // What is waited for, and the times of files, are of the machine.
+                .environment("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+                .environment("NO_FAKE_STAT", "1");
+        }
+        let resolver = self.resolver.map(|text| {
+            let path = folder.path().join("resolv.conf");
+            fs::write(&path, text).unwrap();
+            path
+        });
         let mut server =
-            TestServer { environment: self.environment, child: None, port: 0, disk, power, folder };
+            TestServer { environment: self.environment, child: None, port: 0, disk, power, resolver, folder };
         if let Some(copied) = &self.copied {
             copy_data(copied, &server.data());
         }
@@ -160,6 +196,7 @@ pub struct TestServer {
     port: u16,
     disk: Option<SmallDisk>,
     power: Option<PowerDisk>,
+    resolver: Option<PathBuf>,
     // Dropped after the disks that are mounted in it.
     folder: TempDir,
 }
@@ -218,6 +255,14 @@ impl TestServer {
         fs::write(self.folder.path().join(HOLD_FILE), "").unwrap();
     }
 
+    /// Sets the clock of a running server so far off the machine's, e.g. by `+365d` or `-1d`.
+    pub fn set_clock(&self, off: &str) {
+        let clock = self.folder.path().join(CLOCK_FILE);
+        let fresh = clock.with_extension("new");
+        fs::write(&fresh, off).unwrap();
+        fs::rename(fresh, clock).unwrap();
+    }
+
     /// What `lifeboat key show` says of the public halves of the server's keys.
     pub fn key_show(&self) -> serde_json::Value {
         let output = Command::new(env!("CARGO_BIN_EXE_lifeboat"))
@@ -237,6 +282,32 @@ impl TestServer {
             .collect();
         names.sort();
         names
+    }
+
+    /// What the process uses of memory, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most that the process has used of memory, in bytes.
+    pub fn most_memory_bytes(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    }
+
+    /// How many archives the server holds open.
+    pub fn open_archives(&self) -> usize {
+        let folder = self.data().join("archives");
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        open.filter(|entry| {
+            fs::read_link(entry.as_ref().unwrap().path()).is_ok_and(|path| path.starts_with(&folder))
+        })
+        .count()
     }
 
     /// Waits until nothing is left in the folder of files in the making, through which pictures of jobs pass too.
@@ -284,32 +355,6 @@ impl TestServer {
         self.kill9();
         self.power.as_ref().expect("it is still there").restore();
         self.restart();
-    /// What the process uses of memory, in bytes.
-    pub fn memory_bytes(&self) -> u64 {
-        self.status_bytes("VmRSS:")
-    }
-
-    /// The most that the process has used of memory, in bytes.
-    pub fn most_memory_bytes(&self) -> u64 {
-        self.status_bytes("VmHWM:")
-    }
-
-    fn status_bytes(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
-    }
-
-    /// How many archives the server holds open.
-    pub fn open_archives(&self) -> usize {
-        let folder = self.data().join("archives");
-        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
-        open.filter(|entry| {
-            fs::read_link(entry.as_ref().unwrap().path()).is_ok_and(|path| path.starts_with(&folder))
-        })
-        .count()
-    }
-
     }
 
     /// Asks the process to end, and waits for it; panics unless it exits 0.
@@ -369,7 +414,11 @@ impl TestServer {
 
     fn command(&self, port_file: &Path) -> Command {
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
+        let program = env!("CARGO_BIN_EXE_lifeboat");
+        let mut command = match &self.resolver {
+            Some(configuration) => asking(configuration, program),
+            None => Command::new(program),
+        };
         command
             .arg("serve")
             .arg("--config")
