@@ -24,8 +24,8 @@ use crate::fetch::FetchSettings;
 use crate::flows::{Amqp, FlowSettings, Flows};
 use crate::keys::{KeyRing, KeysError};
 use crate::maintenance::Maintenance;
-use crate::manager::{Blobs, Manager, ManagerError, NewBlueprint, Summarized, Vault, visible};
-use crate::model::{Caller, EntityId, ExecutionId};
+use crate::manager::{Blobs, Fired, Manager, ManagerError, NewBlueprint, Summarized, Vault, visible};
+use crate::model::{Caller, EntityId, ExecutionId, Timestamp};
 use crate::records::{Records, RecordsError};
 use crate::snapshots::{SnapshotSettings, Snapshots};
 use crate::sources::embedded::WalLimit;
@@ -229,9 +229,13 @@ impl Service {
     /// Starts what schedules have come due, until the service stops.
     pub async fn follow_schedules(&self, mut is_stopping: tokio::sync::watch::Receiver<bool>) {
         let mut is_told = false;
+        // None before the first look: the clock may have gone back while nobody looked.
+        let mut last_look = None;
         while !*is_stopping.borrow() {
-            match self.manager.fire_schedules(self.clock.now()).await {
+            let now = self.clock.now();
+            match self.look_at_schedules(now, last_look).await {
                 Ok(fired) => {
+                    last_look = Some(now);
                     is_told = false;
                     if !fired.executions.is_empty() {
                         self.wake();
@@ -248,6 +252,17 @@ impl Service {
             }
             let _ = tokio::time::timeout(SCHEDULES_INTERVAL, is_stopping.changed()).await;
         }
+    }
+
+    async fn look_at_schedules(
+        &self,
+        now: Timestamp,
+        last_look: Option<Timestamp>,
+    ) -> Result<Fired, ManagerError> {
+        if last_look.is_none_or(|last_look| now < last_look) {
+            self.manager.recount_schedules(now).await?;
+        }
+        self.manager.fire_schedules(now).await
     }
 
     /// One page of the executions that the caller may see, of the service and of deployments.

@@ -28,16 +28,17 @@ impl Pace {
     }
 }
 
+// Where the clock jumped meanwhile, what is told is less than nothing or more than a week, and is left out.
 const RESTORES: &str = "
 SELECT json_extract(report, '$.archive_bytes') AS bytes, (julianday(ended_at) - julianday(started_at)) * 86400 AS seconds
 FROM executions WHERE workflow_id = 'restore_snapshot' AND status = 'terminated' AND bytes > 0
-ORDER BY number DESC LIMIT 10";
+AND seconds BETWEEN 0 AND 604800 ORDER BY number DESC LIMIT 10";
 
 const CREATES: &str = "
 SELECT s.size_bytes AS bytes, (julianday(e.ended_at) - julianday(e.started_at)) * 86400 AS seconds
 FROM snapshots s JOIN executions e ON e.id = s.execution_id
 WHERE e.workflow_id = 'create_snapshot' AND e.status = 'terminated' AND s.size_bytes > 0
-ORDER BY s.number DESC LIMIT 10";
+AND seconds BETWEEN 0 AND 604800 ORDER BY s.number DESC LIMIT 10";
 
 impl Records {
     /// How fast the last restores were; where there was none, how fast the last creates were.

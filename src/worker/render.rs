@@ -79,9 +79,11 @@ impl SnapshotWorker {
         ) {
             return Ok(());
         }
-        let end = Timestamp::now();
+        let now = Timestamp::now();
         // One that never started took no time, and is no mark on any chart.
         let Some(started_at) = started_at(tx, execution)? else { return Ok(()) };
+        // The clock may have gone back meanwhile.
+        let end = now.max(started_at);
         if let Err(error) = self.measure(tx, execution, status, started_at, end) {
             let chain = chain(&*error);
             tracing::warn!(execution.id = %execution.id, error = %chain, "the end of execution `{}` is not on the charts: {chain}", execution.id);

@@ -111,6 +111,49 @@ fn an_occurrence_that_was_missed_while_the_server_was_down_starts_within_its_sli
 }
 
 #[test]
+fn a_clock_that_was_ahead_keeps_no_schedule_from_its_time_when_it_is_put_right() {
+    for is_down in [false, true] {
+        let mut timed = Timed::start("2030-01-01T00:00:00Z");
+        timed.create("once", "2030-01-01T10:00:00", json!({}));
+        timed.create("daily", "2030-01-01T10:00:00", json!({ "recurrence": "1 day", "count": null }));
+        // This one starts while the clock is a year ahead.
+        timed.create("hourly", "2030-01-01T10:00:00", json!({ "recurrence": "1 hour", "count": null }));
+        timed.set("2031-01-01T00:00:00Z");
+        timed.has_looked("far", "2031-01-01T00:01:00");
+        timed.set("2031-01-01T01:00:00Z");
+        eventually("an occurrence of the wrong year starts", 30, || {
+            (starts(&timed.api(), "hourly") == 1).then_some(())
+        });
+        assert_eq!(timed.api().get(&path("once")).expect(200)["next_occurrence"], Value::Null);
+        assert_eq!(
+            timed.api().get(&path("daily")).expect(200)["next_occurrence"],
+            "2031-01-01T10:00:00.000Z"
+        );
+
+        if is_down {
+            timed.server.terminate();
+        }
+        timed.set("2030-01-01T00:00:00Z");
+        if is_down {
+            timed.server.restart();
+        }
+        timed.has_looked("near", "2030-01-01T00:01:00");
+        for schedule in ["once", "daily", "hourly"] {
+            let schedule = timed.api().get(&path(schedule)).expect(200);
+            assert_eq!(schedule["next_occurrence"], "2030-01-01T10:00:00.000Z", "{schedule:#}");
+        }
+        let before = installs(&timed.api());
+        timed.set("2030-01-01T10:00:00Z");
+        eventually("all of them start", 60, || (installs(&timed.api()) == before + 3).then_some(()));
+
+        // Put right by a little, the clock comes to a time that has been: what has happened does not happen again.
+        timed.set("2030-01-01T09:00:00Z");
+        timed.has_looked("again", "2030-01-01T10:00:30");
+        assert_eq!(installs(&timed.api()), before + 4, "that of the marker");
+    }
+}
+
+#[test]
 fn an_occurrence_that_falls_into_maintenance_starts_after_it_within_its_slip() {
     let mut timed = Timed::start("2030-01-01T00:00:00Z");
     timed.create("late", "2030-01-01T10:00:00", json!({ "slip": 60 }));

@@ -14,10 +14,12 @@ use crate::model::{ExecutionId, ExecutionStatus, TenantName, Timestamp, UserName
 use super::super::workflows::{Start, StartOptions, record};
 use super::super::{Generation, Manager, ManagerError};
 use super::Kept;
-use super::rule::Occurrences;
 
 /// How much later than its time an occurrence may always start, beside its slip: nobody looks more often than that.
 const GRACE_SECONDS: i64 = 60;
+/// How far ahead of the clock an occurrence may lie that has been already, as the clock was put right. One further ahead
+/// is of a clock that was wrong, and does not count.
+const AHEAD_SECONDS: i64 = 86_400;
 
 /// What a look at the schedules came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +76,47 @@ impl Manager {
         })
         .await
     }
+
+    /// Finds anew when each schedule occurs next, as the clock may have gone back: what was passed over while it was
+    /// ahead is still to come. Run twice, it changes nothing.
+    ///
+    /// # Errors
+    /// [`ManagerError::Maintenance`] while a restore keeps writers out; the database's own.
+    pub async fn recount_schedules(&self, now: Timestamp) -> Result<(), ManagerError> {
+        // Most of the time nothing is to be changed, and the writer is left alone.
+        let is_right = self.read(move |connection| Ok(recounted(connection, now)?.is_empty())).await?;
+        if is_right {
+            return Ok(());
+        }
+        self.write(move |tx| {
+            for (number, next) in recounted(tx, now)? {
+                tx.execute(
+                    "UPDATE execution_schedules SET next_occurrence = ?2 WHERE number = ?1",
+                    (number, next),
+                )?;
+            }
+            let ahead = now.plus_seconds(AHEAD_SECONDS).to_string();
+            tx.execute("DELETE FROM fired_schedules WHERE occurrence > ?", [ahead])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The schedules whose next occurrence is another one than is kept, and which. What is due already is left as it is.
+fn recounted(connection: &Connection, now: Timestamp) -> Result<Vec<(i64, Option<String>)>, ManagerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT rule, since, until, number, next_occurrence FROM execution_schedules
+         WHERE next_occurrence IS NULL OR next_occurrence > ?",
+    )?;
+    let kept = statement
+        .query_map([now.to_string()], |row| Ok((Kept::from_row(row)?, row.get(3)?, row.get(4)?)))?
+        .collect::<rusqlite::Result<Vec<(Kept, i64, Option<String>)>>>()?;
+    let next = kept.into_iter().map(|(kept, number, former)| {
+        let next = kept.after(now).map(|next| next.to_string());
+        (next != former).then_some((number, next))
+    });
+    Ok(next.flatten().collect())
 }
 
 fn due(connection: &Connection, now: Timestamp) -> Result<Vec<Due>, ManagerError> {
@@ -109,13 +152,9 @@ fn due(connection: &Connection, now: Timestamp) -> Result<Vec<Due>, ManagerError
 
 /// Starts the execution of one occurrence, or passes it over, and goes on to the next one.
 fn fire(tx: &Transaction<'_>, due: &Due, now: Timestamp) -> Result<Option<ExecutionId>, ManagerError> {
-    // A rule that can't be followed any more has no next occurrence.
-    let next = Occurrences::of(&due.kept.rule, due.kept.since, due.kept.until)
-        .ok()
-        .and_then(|occurrences| occurrences.after(now));
     tx.execute(
         "UPDATE execution_schedules SET next_occurrence = ?2 WHERE number = ?1",
-        (due.number, next.map(|next| next.to_string())),
+        (due.number, due.kept.after(now).map(|next| next.to_string())),
     )?;
     let latest = due.latest_status.as_deref().and_then(ExecutionStatus::parse);
     if latest.is_some_and(|status| !status.is_end()) || has_fired(tx, due)? {

@@ -341,6 +341,11 @@ impl Kept {
             until: time(2)?,
         })
     }
+
+    /// The next occurrence after a moment. A rule that can't be followed any more has none.
+    fn after(&self, now: Timestamp) -> Option<Timestamp> {
+        Occurrences::of(&self.rule, self.since, self.until).ok()?.after(now)
+    }
 }
 
 fn not_found(id: &str) -> ManagerError {
