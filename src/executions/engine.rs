@@ -123,9 +123,7 @@ impl Engine {
             let inner = Arc::clone(&self.inner);
             database.write_blocking(move |tx| {
                 for execution in table::interrupted(tx, inner.boot)? {
-                    // Drawing changes nothing but its own record: it is simply done again.
-                    if execution.workflow == Workflow::RenderChart && execution.status == ExecutionStatus::Started {
-                        table::wait_again(tx, execution.id)?;
+                    if is_done_again(&execution) && table::wait_again(tx, execution.id)? {
                         continue;
                     }
                     close(tx, &*inner.worker, &execution, ExecutionStatus::Failed, LEFT_RUNNING, None)?;
@@ -249,6 +247,8 @@ impl Engine {
 
     fn finish(&self, home: &Database, execution: &Execution, outcome: JobResult) {
         let is_stopping = self.inner.stopping.load(Ordering::SeqCst);
+        let waits_again =
+            is_stopping && matches!(outcome, Err(JobError::Cancelled)) && is_done_again(execution);
         let (status, error, report) = match outcome {
             Ok(report) => (ExecutionStatus::Terminated, String::new(), report),
             Err(JobError::Cancelled) if is_stopping => {
@@ -259,6 +259,9 @@ impl Engine {
         };
         let id = execution.id;
         match status {
+            _ if waits_again => {
+                tracing::info!(execution.id = %id, "{} `{id}` was interrupted: the next start does it again", execution.workflow.as_str())
+            }
             ExecutionStatus::Failed => {
                 tracing::warn!(execution.id = %id, "{} `{id}` failed: {error}", execution.workflow.as_str())
             }
@@ -269,6 +272,9 @@ impl Engine {
         let (inner, row) = (Arc::clone(&self.inner), execution.clone());
         // Until its end is written it counts as running: nobody would ever end it otherwise.
         let written = home.insist_blocking(&|| !self.inner.stopping.load(Ordering::SeqCst), move |tx| {
+            if waits_again && table::wait_again(tx, row.id)? {
+                return Ok(true);
+            }
             close(tx, &*inner.worker, &row, status, &error, report.as_ref())
         });
         if let Err(error) = written {
@@ -402,6 +408,11 @@ impl Engine {
             let _ = tokio::time::timeout(left.min(Duration::from_millis(100)), ended).await;
         }
     }
+}
+
+/// Whether it changes nothing but its own record until it has ended well, so that it is simply done again after a stop.
+fn is_done_again(execution: &Execution) -> bool {
+    execution.workflow == Workflow::RenderChart
 }
 
 fn illegal(execution: &Execution, mode: CancelMode) -> ExecutionError {

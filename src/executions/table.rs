@@ -229,15 +229,18 @@ pub fn find_numbered(
         .optional()?)
 }
 
-/// Puts an execution that ran back among those that wait, because it can be done again from its start.
+/// Puts an execution that ran back among those that wait, because it can be done again from its start; answers whether it
+/// ran and nobody had asked it to stop.
 ///
 /// # Errors
 /// The database's own.
-pub fn wait_again(connection: &Connection, id: ExecutionId) -> Result<(), DatabaseError> {
-    connection
-        .prepare_cached("UPDATE executions SET status = 'pending', started_at = NULL, boot = NULL WHERE id = ? AND ended_at IS NULL")?
+pub fn wait_again(connection: &Connection, id: ExecutionId) -> Result<bool, DatabaseError> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE executions SET status = 'pending', started_at = NULL, boot = NULL WHERE id = ? AND status = 'started'",
+        )?
         .execute([id.to_string()])?;
-    Ok(())
+    Ok(changed == 1)
 }
 
 /// The executions that have not ended, oldest first. Read by their own index, however many have ended.

@@ -1,18 +1,28 @@
-//! A server that dies while pictures are drawn: after the restart each is drawn or has failed, and none hangs.
+//! A server that dies or is stopped while pictures are drawn: after the restart each is drawn.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Api, ChartSnapshot, TestServer, create_chart, create_space, gauge, now, series, slope};
 
+/// A chart of a metric that has values.
+fn tide(api: &Api) -> i64 {
+    gauge(api, "tide", None, &slope(now(), 60));
+    let space = create_space(api, "Harbour");
+    create_chart(api, space, &json!({ "name": "Tide", "streams": [{ "metric": "tide" }] }))
+}
+
+/// The same chart snapshots on the server as it came up again.
+fn after_restart(made: &[ChartSnapshot], server: &TestServer) -> Vec<ChartSnapshot> {
+    made.iter().map(|snapshot| ChartSnapshot { api: server.api(), ..snapshot.clone() }).collect()
+}
+
 #[test]
-fn what_was_being_drawn_when_the_server_died_is_drawn_or_failed() {
-    for failpoint in ["render:drawing", "render:keeping"] {
+fn what_was_being_drawn_when_the_server_died_is_drawn_after_the_restart() {
+    for failpoint in ["execution:claimed", "render:drawing", "render:keeping", "render:kept"] {
         let mut server = TestServer::builder().failpoint(&format!("{failpoint}=kill")).start();
         let api = server.api();
-        gauge(&api, "tide", None, &slope(now(), 60));
-        let space = create_space(&api, "Harbour");
-        let chart = create_chart(&api, space, &json!({ "name": "Tide", "streams": [{ "metric": "tide" }] }));
+        let chart = tide(&api);
         // It may be dead before it has answered, and the later ones find nobody.
         let body = json!({ "subject": { "chart": { "id": chart } } });
         for _ in 0..3 {
@@ -27,15 +37,8 @@ fn what_was_being_drawn_when_the_server_died_is_drawn_or_failed() {
         assert!(!snapshots.is_empty(), "{failpoint}: a snapshot is recorded before it is drawn");
         for document in snapshots {
             let snapshot = ChartSnapshot::read(&api, document);
-            match snapshot.wait_for_end().as_str() {
-                "complete" => snapshot.picture().expect_not_empty(),
-                "failed" => {
-                    let job = snapshot.get_job();
-                    assert!(!job["errors"]["job"][0].as_str().unwrap().is_empty(), "{job:#}");
-                    assert!(snapshot.get()["image_href"].is_null());
-                }
-                other => panic!("{failpoint}: {other}"),
-            }
+            assert_eq!(snapshot.wait_for_end(), "complete", "{failpoint}: {:#}", snapshot.get_job());
+            snapshot.picture().expect_not_empty();
         }
         // Numbers go on, and the next is drawn.
         let next = ChartSnapshot::of(&api, chart);
@@ -45,28 +48,43 @@ fn what_was_being_drawn_when_the_server_died_is_drawn_or_failed() {
 }
 
 #[test]
-fn what_waited_for_a_place_is_drawn_after_a_kill() {
-    let mut server = TestServer::builder().holding("render:drawing").start();
-    let api = server.api();
-    gauge(&api, "tide", None, &slope(now(), 60));
-    let space = create_space(&api, "Harbour");
-    let chart = create_chart(&api, space, &json!({ "name": "Tide", "streams": [{ "metric": "tide" }] }));
-    let made: Vec<_> = (0..8).map(|_| ChartSnapshot::of(&api, chart)).collect();
-    made[0].wait_for("working");
+fn what_was_drawn_and_what_waited_for_a_place_is_drawn_after_a_kill_or_a_stop() {
+    for is_killed in [true, false] {
+        let mut server = TestServer::builder()
+            .settings("[server]\nshutdown_seconds = 1")
+            .holding("render:drawing")
+            .start();
+        let api = server.api();
+        let chart = tide(&api);
+        let made: Vec<_> = (0..8).map(|_| ChartSnapshot::of(&api, chart)).collect();
+        made[0].wait_for("working");
+        assert_eq!(made[7].get_job()["state"], "queued", "more than can be drawn at once");
+        match is_killed {
+            true => server.kill9(),
+            false => server.terminate(),
+        }
+        server.release();
+        server.restart();
+        for snapshot in after_restart(&made, &server) {
+            let state = snapshot.wait_for_end();
+            assert_eq!(state, "complete", "killed: {is_killed}: {:#}", snapshot.get_job());
+            snapshot.picture().expect_not_empty();
+        }
+    }
+}
+
+#[test]
+fn what_was_asked_to_stop_is_not_drawn_after_a_kill() {
+    let mut server = TestServer::builder().blocking("render:drawing", None).start();
+    let made = [ChartSnapshot::of(&server.api(), tide(&server.api()))];
+    server.wait_until_held("render:drawing");
+    made[0].cancel().expect_status(204);
     server.kill9();
     server.release();
     server.restart();
-    let api = server.api();
-    for snapshot in &made {
-        let snapshot = ChartSnapshot { api: api.clone(), ..snapshot.clone() };
-        match snapshot.wait_for_end().as_str() {
-            "complete" => snapshot.picture().expect_not_empty(),
-            other => {
-                assert_eq!(other, "failed");
-                assert!(snapshot.number <= made[1].number, "snapshot {} only waited", snapshot.number);
-            }
-        }
-    }
+    let [snapshot] = &after_restart(&made, &server)[..] else { unreachable!("one was asked for") };
+    assert_eq!(snapshot.wait_for_end(), "failed");
+    assert_eq!(snapshot.get()["image_href"], Value::Null);
 }
 
 #[test]
