@@ -133,6 +133,7 @@ impl<W: Write> ArchiveWriter<W> {
             }
             crc.update(&chunk);
             spool.write_all(&chunk).map_err(failed)?;
+            self.sink.flush()?;
         }
         let (size, sha256) = source.finish_part();
         spool.seek(SeekFrom::Start(0)).map_err(failed)?;
@@ -161,6 +162,7 @@ impl<W: Write> ArchiveWriter<W> {
                 break;
             }
             crc.update(&chunk);
+            self.sink.flush()?;
         }
         let (size_bytes, sha256) = source.finish()?;
         file.seek(SeekFrom::Start(start)).map_err(failed)?;

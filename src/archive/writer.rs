@@ -73,7 +73,8 @@ pub struct Finished {
     pub sha256: Digest,
 }
 
-/// Writes an archive of format 1 to `sink`, which is never read and never sought in.
+/// Writes an archive of format 1 to `sink`, which is never read and never sought in. A sink ends the writing by failing a
+/// write or a flush, of which there is one for each MiB that is read.
 ///
 /// After an error of the sink, or one in the middle of an entry, every further call fails with
 /// [`ArchiveError::Unfinished`]: what the sink holds is no archive.
@@ -229,7 +230,7 @@ impl<W: Write> ArchiveWriter<W> {
         let stored = self.write_manifest(&manifest)?;
         self.write_stored(SIGNATURE, &sign(&stored, seal.signing_key))?;
         self.write_directory()?;
-        self.sink.inner.flush().map_err(ArchiveError::from_write)?;
+        self.sink.flush()?;
         let finished = Finished {
             manifest,
             entries: self.entries,
@@ -452,5 +453,10 @@ impl<W: Write> HashingSink<W> {
         self.hash.update(bytes);
         self.count += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Lets the sink say that it was cancelled, where much is done before anything is written.
+    pub(super) fn flush(&mut self) -> Result<(), ArchiveError> {
+        self.inner.flush().map_err(ArchiveError::from_write)
     }
 }

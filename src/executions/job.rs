@@ -78,6 +78,12 @@ impl Job {
         Self::new(execution, CancelToken::default(), home, 1, Arc::default())
     }
 
+    /// Asks it to stop, as somebody who cancels it does.
+    #[cfg(test)]
+    pub(crate) fn cancel(&self) {
+        self.cancel.request(crate::model::CancelMode::Cancel);
+    }
+
     /// Its record, as of the moment it was claimed.
     pub fn execution(&self) -> &Execution {
         &self.execution

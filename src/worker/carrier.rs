@@ -42,13 +42,15 @@ impl<'a> Watched<'a> {
     pub(super) fn new(job: &'a Job, file: &'a mut File, total_bytes: u64) -> Self {
         Self { job, file, total_bytes, written: 0 }
     }
+
+    fn check(&self) -> io::Result<()> {
+        if self.job.is_cancelled() { Err(ArchiveError::Cancelled.into()) } else { Ok(()) }
+    }
 }
 
 impl Write for Watched<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.job.is_cancelled() {
-            return Err(ArchiveError::Cancelled.into());
-        }
+        self.check()?;
         let length = self.file.write(&bytes[..bytes.len().min(1 << 20)])?;
         self.written += length as u64;
         let progress = self.job.current_progress();
@@ -61,6 +63,7 @@ impl Write for Watched<'_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.check()?;
         self.file.flush()
     }
 }
@@ -189,5 +192,93 @@ impl EntrySource for ArchiveSource<'_> {
             return Ok(None);
         }
         Ok(Some(Box::new(open_sealed(self.read(&name)?, self.identities).map_err(carrier)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+    use crate::archive::WriterOptions;
+    use crate::model::{Caller, Execution, Grants, SystemRole, TenantName, UserName, Workflow};
+    use crate::records::Records;
+
+    /// A long content, in the midst of which somebody cancels the job.
+    struct CancelledInside<'a> {
+        job: &'a Job,
+        read: u64,
+        cancelled_at: u64,
+    }
+
+    impl Read for CancelledInside<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.read >= self.cancelled_at {
+                self.job.cancel();
+            }
+            for (place, byte) in buffer.iter_mut().enumerate() {
+                *byte = (self.read as usize + place).to_le_bytes()[0];
+            }
+            self.read += buffer.len() as u64;
+            Ok(buffer.len())
+        }
+    }
+
+    fn job(records: &Records) -> Job {
+        let caller = Caller {
+            user: UserName::trusted("admin"),
+            system_role: SystemRole::SysAdmin,
+            tenant: TenantName::default_tenant(),
+            tenant_role: None,
+            tenants: Vec::new(),
+            grants: Grants::default(),
+        };
+        let execution = Execution::new(&caller, Workflow::CreateSnapshot, Map::new());
+        Job::detached(execution, records.database().clone())
+    }
+
+    /// How long the contents are, where the job is cancelled in them, and how much may still be read then.
+    const LENGTH: u64 = 128 << 20;
+    const CANCELLED_AT: u64 = 20 << 20;
+    const MOST_MORE: u64 = 8 << 20;
+
+    #[test]
+    fn a_cancel_stops_the_writing_of_a_long_content_in_its_midst() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::open(&folder.path().join("records.db")).unwrap();
+        // One that is compressed, and one that is compressed already and waits in a spool.
+        for (name, spool_dir) in [("long.json", None), ("long.zip", Some(folder.path().to_owned()))] {
+            let job = job(&records);
+            let mut file = tempfile::tempfile().unwrap();
+            let options = WriterOptions { compression_threads: 2, spool_dir, ..WriterOptions::default() };
+            let mut writer = ArchiveWriter::new(Watched::new(&job, &mut file, LENGTH), options);
+            writer.add_bytes("metadata.json", b"{}").unwrap();
+            let mut content = CancelledInside { job: &job, read: 0, cancelled_at: CANCELLED_AT };
+            let written = writer.add_stream(name, &mut content, Some(LENGTH));
+            assert!(matches!(written, Err(ArchiveError::Cancelled)), "{name}: {written:?}");
+            let more = content.read - CANCELLED_AT;
+            assert!(more <= MOST_MORE, "{name}: {more} bytes were read after the cancel");
+        }
+    }
+
+    #[test]
+    fn a_cancel_stops_the_reading_of_a_long_file_before_anything_of_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::open(&folder.path().join("records.db")).unwrap();
+        for name in ["long.json", "long.zip"] {
+            let job = job(&records);
+            let mut file = tempfile::tempfile().unwrap();
+            let mut writer =
+                ArchiveWriter::new(Watched::new(&job, &mut file, LENGTH), WriterOptions::default());
+            writer.add_bytes("metadata.json", b"{}").unwrap();
+            let mut content = tempfile::tempfile().unwrap();
+            content.set_len(LENGTH).unwrap();
+            job.cancel();
+            let written = writer.add_file(name, &mut content);
+            assert!(matches!(written, Err(ArchiveError::Cancelled)), "{name}: {written:?}");
+            let read = content.stream_position().unwrap();
+            assert!(read <= CANCELLED_AT, "{name}: {read} bytes were read after the cancel");
+            assert_eq!(file.metadata().unwrap().len(), 0, "{name}");
+        }
     }
 }

@@ -229,6 +229,7 @@ impl SnapshotWorker {
         let Uncompared { reading, told } = Uncompared::of(&[archive], &keys.identities);
         let source = ArchiveSource::new(archive, &keys.identities);
         take_in(&mut index, Side::First, &reading, &source, &mut || Ok(job.check()?))?;
+        failpoints::hit("diff:read", job)?;
         let options = options(archive).unwrap_or_default();
         let collect = CollectOptions {
             include_credentials: true,

@@ -199,6 +199,7 @@ impl SnapshotWorker {
             Ok(job.check()?)
         };
         take_in(&mut index, Side::First, &reading, &source, &mut step)?;
+        failpoints::hit("plan:read", job)?;
         // All that the manager holds, as all of it is replaced.
         let everything = CollectOptions {
             include_credentials: true,

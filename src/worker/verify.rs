@@ -79,6 +79,7 @@ impl SnapshotWorker {
                 return Err(JobError::Failed(OTHER_BYTES.to_owned()));
             }
         }
+        failpoints::hit("verify:hashed", job)?;
         let archive = Archive::open(file, self.settings.limits.clone())?;
         let mut stopped = None;
         let verified = archive.verify(self.settings.archive_threads, &mut |done, total| {
@@ -110,6 +111,7 @@ impl SnapshotWorker {
         if matches!(verified.signature, SignatureState::Invalid | SignatureState::Missing) {
             return Err(JobError::Failed("the archive's signature is not valid".to_owned()));
         }
+        failpoints::hit("verify:judging", job)?;
         job.progress(Progress { phase: "judging", ..Progress::default() });
         let keys = self.keys.current();
         let source = ArchiveSource::new(&archive, &keys.identities);
