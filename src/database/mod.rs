@@ -300,6 +300,19 @@ impl Database {
         receiver
     }
 
+    /// [`Database::submit_write`] for what nobody waits for: where it was not written, `failed` is told why, on the
+    /// writer's thread.
+    pub fn submit_unattended<F>(&self, work: F, failed: impl FnOnce(DatabaseError) + Send + 'static)
+    where
+        F: FnOnce(&Transaction<'_>) -> Result<(), DatabaseError> + Send + 'static,
+    {
+        self.inner.writer.add(Box::new(move |connection| {
+            if let Err(error) = transact(connection, work) {
+                failed(error);
+            }
+        }));
+    }
+
     /// Runs `work` on a reader thread, in a read transaction: it sees one moment.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where

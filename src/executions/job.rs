@@ -155,10 +155,17 @@ impl Job {
         drop(self.home.submit_write(move |tx| table::set_progress(tx, id, &progress)));
     }
 
-    /// Writes an event, after those before it and before the end of the execution. Never waits.
+    /// Writes an event, after those before it and before the end of the execution. Never waits; one that can't be written
+    /// is told in the service's log.
     pub fn event(&self, event: NewEvent) {
-        let execution = self.execution.clone();
-        drop(self.home.submit_write(move |tx| events::insert_event(tx, &execution, &event)));
+        let (execution, id) = (self.execution.clone(), self.execution.id);
+        self.home.submit_unattended(
+            move |tx| events::insert_event(tx, &execution, &event),
+            move |error| {
+                let reason = chain(&error);
+                tracing::warn!(execution.id = %id, error = %reason, "an event of execution `{id}` was not written: {reason}");
+            },
+        );
     }
 
     /// Writes a log line of level `info`.

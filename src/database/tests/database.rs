@@ -91,3 +91,26 @@ fn a_reader_cannot_write() {
         database.read_blocking(|connection| Ok(connection.execute("INSERT INTO t VALUES (1)", [])?));
     assert!(written.is_err());
 }
+
+#[test]
+fn what_nobody_waits_for_is_written_or_its_failure_is_told() {
+    let (_folder, database) = open();
+    let (told, failures) = std::sync::mpsc::channel();
+    for sql in ["INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (NULL)"] {
+        let told = told.clone();
+        database.submit_unattended(
+            move |tx| {
+                tx.execute(sql, [])?;
+                Ok(())
+            },
+            move |error| told.send((sql, error.to_string())).unwrap(),
+        );
+    }
+    // What is written next is written after them.
+    insert(&database);
+    drop(told);
+    let failures: Vec<_> = failures.iter().collect();
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert_eq!(failures[0].0, "INSERT INTO t VALUES (NULL)");
+    assert_eq!(database.read_blocking(count).unwrap(), 2);
+}
