@@ -158,6 +158,24 @@ pub struct DeploymentChange {
     pub site_name: Option<Option<String>>,
     /// Whose it is.
     pub owner: Option<UserName>,
+    /// What it is, where that is not said yet.
+    pub description: Option<String>,
+    /// Something that was to be changed and has stood since it was made.
+    pub fixed: Option<&'static str>,
+}
+
+impl DeploymentChange {
+    /// What a deployment has from its making, and what only an update changes.
+    pub const FIXED: [&str; 8] = [
+        "workflows",
+        "inputs",
+        "policy_types",
+        "policy_triggers",
+        "groups",
+        "scaling_groups",
+        "outputs",
+        "capabilities",
+    ];
 }
 
 impl From<DeploymentError> for ManagerError {
@@ -250,7 +268,8 @@ impl Manager {
     /// Changes a deployment, and answers it.
     ///
     /// # Errors
-    /// Labels that are none; [`ManagerError::NotFound`].
+    /// Labels that are none; [`ManagerError::Conflict`] where a description, or what never changes, is set already;
+    /// [`ManagerError::NotFound`].
     pub async fn change_deployment(
         &self,
         caller: &Caller,
@@ -276,11 +295,20 @@ impl Manager {
                 let visibility = Visibility::parse(&visibility).unwrap_or(Visibility::Tenant);
                 check_site(tx, &caller, site, (&id, visibility))?;
             }
+            let is_described: bool = tx.query_row(
+                "SELECT description IS NOT NULL FROM deployments WHERE number = ?",
+                [number],
+                |row| row.get(0),
+            )?;
+            let told_again = change.description.as_ref().filter(|_| is_described).map(|_| "description");
+            if let Some(name) = change.fixed.or(told_again) {
+                return Err(ManagerError::Conflict(format!("{name} is already set")));
+            }
             let sets_site = change.site_name.is_some();
             tx.execute(
                 "UPDATE deployments SET display_name = coalesce(?2, display_name), labels = coalesce(?3, labels),
                  site_name = CASE WHEN ?4 THEN ?5 ELSE site_name END, updated_at = ?6,
-                 created_by = coalesce(?7, created_by) WHERE number = ?1",
+                 created_by = coalesce(?7, created_by), description = coalesce(?8, description) WHERE number = ?1",
                 params![
                     number,
                     change.display_name,
@@ -289,6 +317,7 @@ impl Manager {
                     change.site_name.flatten(),
                     Timestamp::now().to_string(),
                     change.owner.as_ref().map(UserName::as_str),
+                    change.description,
                 ],
             )?;
             find(tx, &DEPLOYMENT, &caller, &id, None)

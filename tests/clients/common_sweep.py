@@ -336,7 +336,14 @@ def deployments(client):
     assert client.deployments.capabilities.list("tower").items == []
     client.deployments.scaling_groups.list(deployment_id="tower")
     client.deployments.set_site("tower", "cape")
-    client.deployments.set_attributes("tower", description="a light")
+    assert client.deployments.set_attributes("spare", description="a ferry")["description"] == "a ferry"
+    assert client.deployments.get("spare")["description"] == "a ferry"
+    for name, value in (("description", "two"), ("inputs", {"keeper": "Al"}), ("outputs", {})):
+        refused(
+            CloudifyClientError, 409, "conflict_error",
+            client.deployments.set_attributes, "spare", **{name: value},
+        )
+    assert client.deployments.get("spare")["inputs"] == {"keeper": "Jo"}
     client.deployments.set_site("tower", detach_site=True)
     client.deployments.set_visibility("tower", "global")
     client.deployments.update_labels("tower", [{"env": "prod"}])

@@ -76,7 +76,7 @@ async fn create(
     Ok(HttpResponse::Created().json(deployment))
 }
 
-/// Change a deployment's name, labels or owner.
+/// Change a deployment's name, labels or owner, or describe one that has no description.
 async fn change(
     auth: Auth,
     service: web::Data<Service>,
@@ -89,6 +89,8 @@ async fn change(
         labels: body.list("labels")?,
         site_name: None,
         owner: owner(&auth, &service, body.optional_text("creator")?).await?,
+        description: body.optional_text("description")?.map(str::to_owned),
+        fixed: DeploymentChange::FIXED.into_iter().find(|name| body.0.contains_key(*name)),
     };
     Ok(HttpResponse::Ok().json(service.manager.change_deployment(caller, &id, change).await?))
 }

@@ -107,7 +107,7 @@ fn create() -> Operation {
 }
 
 fn change() -> Operation {
-    call(Patch, "/deployments/{id}", "Change a deployment's name, labels or owner.")
+    call(Patch, "/deployments/{id}", "Change a deployment's name, labels or owner, or describe it.")
         .needs(DEPLOYMENT_UPDATE)
         .of(ID, "harbour")
         .takes(
@@ -115,10 +115,16 @@ fn change() -> Operation {
                 text("display_name", "The name that people see."),
                 labels("The labels, all of them; each `{key: value}`."),
                 text("creator", "The user whose it is to be; needs the permission `set_owner`."),
+                text("description", "What it is, where neither its blueprint nor a caller has said it."),
             ],
             json!({ "display_name": "The harbour" }),
         )
         .finds(NOT_FOUND)
+        .fails(
+            ErrorCode::Conflict,
+            "It has a description, or the call would change what a deployment has from its making.",
+            "description is already set",
+        )
         .fails(
             ErrorCode::DeploymentParentNotFound,
             "A label names a parent that there is not.",
