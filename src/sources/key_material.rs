@@ -8,6 +8,16 @@ use zeroize::Zeroizing;
 /// How every placeholder begins; a number follows.
 pub const PLACEHOLDER_PREFIX: &str = "lifeboat:private-key:";
 
+/// Whether a placeholder stands somewhere in a value.
+pub fn holds_placeholder(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.starts_with(PLACEHOLDER_PREFIX),
+        Value::Array(members) => members.iter().any(holds_placeholder),
+        Value::Object(members) => members.values().any(holds_placeholder),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// The private keys found so far, by the number in their placeholder.
 #[derive(Default)]
 pub struct KeyMaterial {
@@ -96,12 +106,6 @@ fn is_private_key(text: &str) -> bool {
         })
 }
 
-/// Whether an object of properties holds a placeholder somewhere.
-#[cfg(test)]
-fn holds_placeholder(object: &serde_json::Map<String, Value>) -> bool {
-    serde_json::to_string(object).is_ok_and(|text| text.contains(PLACEHOLDER_PREFIX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,7 +123,8 @@ mod tests {
         keys.take("node", &mut value);
         assert_eq!(keys.places(), ["node.agent_config.key", "node.keys"]);
         assert!(!value.to_string().contains("MIIE"));
-        assert!(holds_placeholder(value.as_object().unwrap()));
+        assert!(holds_placeholder(&value) && !holds_placeholder(&original));
+        assert!(!holds_placeholder(&json!({ "a": [format!("no {PLACEHOLDER_PREFIX}0")] })));
         let keys = KeyMaterial::from_json(&keys.to_json()).unwrap();
         assert_eq!(keys.put_back(&mut value), 0);
         assert_eq!(value, original);

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::database::DatabaseError;
 use crate::executions::{Job, JobError};
 
-pub use key_material::{KeyMaterial, PLACEHOLDER_PREFIX};
+pub use key_material::{KeyMaterial, PLACEHOLDER_PREFIX, holds_placeholder};
 
 /// Why a source could not be collected or staged.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::PLACEHOLDER_PREFIX;
+use super::super::holds_placeholder;
 use super::collect::sealed_blueprint;
 use super::entities::ENTITIES;
 use super::stage::{Envelope, parse, tenant_envelope};
@@ -122,25 +122,14 @@ fn private_keys(
     };
     for (index, item) in envelope.items.iter().enumerate() {
         let beside = extras.as_ref().and_then(|extras| extras.items.get(index));
-        if (holds_placeholder(item) || beside.is_some_and(holds_placeholder))
+        let mut values = item.values().chain(beside.into_iter().flat_map(Map::values));
+        if values.any(holds_placeholder)
             && let Some((kind, id)) = name_of(table, envelope.source_id.as_deref(), item)
         {
             named.insert(lost(kind, tenant, &id, Lack::PrivateKeys));
         }
     }
     Ok(())
-}
-
-fn holds_placeholder(item: &Map<String, Value>) -> bool {
-    fn holds(value: &Value) -> bool {
-        match value {
-            Value::String(text) => text.starts_with(PLACEHOLDER_PREFIX),
-            Value::Array(members) => members.iter().any(holds),
-            Value::Object(members) => members.values().any(holds),
-            Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        }
-    }
-    item.values().any(holds)
 }
 
 /// The kind and id of an item, as selections and reports have them.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::super::super::{KeyMaterial, PLACEHOLDER_PREFIX};
+use super::super::super::{KeyMaterial, PLACEHOLDER_PREFIX, holds_placeholder};
 use super::super::tables::{Kind, TABLES};
 
 /// The values of an entity by name, each as its JSON text.
@@ -140,9 +140,18 @@ fn is_unread(fields: &Fields) -> bool {
     !has_plan && !state.starts_with("failed") && state != "invalid"
 }
 
-/// Whether private keys may stand in an entity as placeholders.
+/// Whether private keys stand in an entity as placeholders.
 pub(super) fn holds_placeholders(kind: &str, fields: &Fields) -> bool {
-    properties(kind).any(|key| fields.get(key).is_some_and(|raw| raw.contains(PLACEHOLDER_PREFIX)))
+    let of_key = |key| parsed_with_placeholders(fields.get(key)?).ok().flatten();
+    properties(kind).any(|key| of_key(key).is_some())
+}
+
+/// The value of a field in which placeholders stand; none where there are none. Few fields are parsed for it.
+fn parsed_with_placeholders(raw: &str) -> serde_json::Result<Option<Value>> {
+    if !raw.contains(PLACEHOLDER_PREFIX) {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_str(raw)?).filter(holds_placeholder))
 }
 
 fn properties(kind: &str) -> impl Iterator<Item = &'static str> {
@@ -160,8 +169,8 @@ pub(super) fn mark_placeholders(
     digests: &DigestKey,
 ) -> serde_json::Result<()> {
     for key in properties(kind) {
-        let Some(raw) = fields.get_mut(key).filter(|raw| raw.contains(PLACEHOLDER_PREFIX)) else { continue };
-        let mut value: Value = serde_json::from_str(raw)?;
+        let Some(raw) = fields.get_mut(key) else { continue };
+        let Some(mut value) = parsed_with_placeholders(raw)? else { continue };
         mark_texts(&mut value, keys, digests);
         *raw = value.to_string();
     }
