@@ -121,7 +121,9 @@ impl SnapshotWorker {
         if let Err(error) = require_known_tables(&source) {
             refusals.push(Refusal::by("newer_tables", error.into())?);
         }
-        let no_space = self.store.require_space(self.needed_bytes(archive, wish.is_some())).err();
+        let needed = self.needed_bytes(archive, wish.is_some());
+        let in_tmp = if wish.is_some() { self.compared_bytes() } else { 0 };
+        let no_space = self.store.require_space(needed.saturating_add(in_tmp)).err();
         let compared = match wish {
             None => self
                 .compare_for_restore(job, archive, &keys, sealed)
@@ -156,7 +158,7 @@ impl SnapshotWorker {
         };
         plan.insert("accounts".to_owned(), accounts);
         self.plan_executions(job.execution(), &mut plan, &mut refusals)?;
-        plan.insert("space".to_owned(), self.space(self.needed_bytes(archive, wish.is_some()))?);
+        plan.insert("space".to_owned(), self.space(needed, in_tmp)?);
         if let Some(error) = no_space {
             refusals.push(Refusal::by("no_space", error.into())?);
         }
@@ -283,12 +285,17 @@ impl SnapshotWorker {
         staged_bytes(archive).saturating_add(live.metrics.size_bytes()).saturating_add(copied)
     }
 
-    fn space(&self, needed: u64) -> Result<Value, JobError> {
+    /// Bytes that the plan of a part takes itself: what is compared is kept, the live state as it is and as it would be.
+    fn compared_bytes(&self) -> u64 {
+        self.manager.current().database.size_bytes().saturating_mul(2)
+    }
+
+    fn space(&self, needed: u64, in_tmp: u64) -> Result<Value, JobError> {
         let failed = |error: std::io::Error| JobError::internal("failed to ask for the free space", &error);
         let mut places: Vec<(u64, Vec<&str>, u64)> = Vec::new();
         let generation = self.manager.generations().path(self.manager.current().number);
         for (name, path, needed) in
-            [("manager", generation.as_path(), needed), ("tmp", self.settings.partial.as_path(), 0)]
+            [("manager", generation.as_path(), needed), ("tmp", self.settings.partial.as_path(), in_tmp)]
         {
             let device = std::fs::metadata(path).map_err(failed)?.dev();
             match places.iter_mut().find(|(known, ..)| *known == device) {

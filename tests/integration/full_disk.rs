@@ -175,8 +175,8 @@ fn assert_would_not_fit(ended: &Value) -> u64 {
     needed
 }
 
-fn plan_of_kept(api: &Api) -> Value {
-    let asked = api.post(&format!("snapshots/{KEPT}/plan"), &json!({ "force": true })).expect(201);
+fn plan_of_kept(api: &Api, options: &Value) -> Value {
+    let asked = api.post(&format!("snapshots/{KEPT}/plan"), options).expect(201);
     assert_eq!(api.wait_for_end(&asked)["status"], "terminated");
     api.get(&format!("snapshots/{KEPT}/plan")).expect(200)
 }
@@ -185,7 +185,7 @@ fn plan_of_kept(api: &Api) -> Value {
 fn what_would_not_fit_is_refused_before_it_begins() {
     let server = start(None);
     let api = server.api();
-    let plan = plan_of_kept(&api);
+    let plan = plan_of_kept(&api, &json!({ "force": true }));
     assert_eq!(plan["space"][0]["is_enough"], true, "{plan:#}");
     let needed = plan["space"][0]["needed_bytes"].as_u64().unwrap();
 
@@ -202,7 +202,7 @@ fn what_would_not_fit_is_refused_before_it_begins() {
     assert_eq!(assert_would_not_fit(&restore), needed, "it needs what its plan says");
     server.disk().free();
     server.disk().fill(needed - 4096);
-    let plan = plan_of_kept(&api);
+    let plan = plan_of_kept(&api, &json!({ "force": true }));
     assert_eq!(plan["space"][0]["is_enough"], false, "{plan:#}");
     assert_eq!(plan["refusals"][0]["rule"], "no_space", "{plan:#}");
 
@@ -213,6 +213,27 @@ fn what_would_not_fit_is_refused_before_it_begins() {
     for deed in [Deed::Create, Deed::Reseal, Deed::Restore] {
         assert_eq!(api.wait_for_end(&ask(&api, deed))["status"], "terminated", "{deed:?}");
     }
+}
+
+#[test]
+fn the_plan_of_a_part_tells_the_room_that_it_takes_itself() {
+    let server = start(None);
+    let api = server.api();
+    let part = json!({ "force": true, "select": { "kinds": ["secrets"] } });
+    let plan = plan_of_kept(&api, &part);
+    assert_eq!(plan["space"][0]["is_enough"], true, "{plan:#}");
+    let needed = plan["space"][0]["needed_bytes"].as_u64().unwrap();
+    let compared = 2 * server.data().join("manager/current/manager.db").metadata().unwrap().len();
+
+    server.disk().fill(needed - 4096);
+    let plan = plan_of_kept(&api, &part);
+    assert_eq!(plan["space"][0]["needed_bytes"], needed, "{plan:#}");
+    assert_eq!(plan["refusals"][0]["rule"], "no_space", "{plan:#}");
+    // The restore compares in the copy that becomes live.
+    server.disk().free();
+    server.disk().fill(needed - compared - 4096);
+    let restore = api.wait_for_end(&ask(&api, Deed::Select));
+    assert_eq!(assert_would_not_fit(&restore) + compared, needed);
 }
 
 /// What runs out of space.
