@@ -168,7 +168,16 @@ pub fn disturb(api: &Api, seed: u64) {
             let path = format!("secrets/{}", secret["key"].as_str().unwrap());
             match dice.below(4) {
                 0 => here.delete(&path).expect_status(200),
-                1 => here.patch(&path, &json!({ "value": dice.text() })).expect_status(200),
+                1 => {
+                    let value = json!({ "value": dice.text() });
+                    // What has a schema gets another one, which any text fits.
+                    let other = json!({ "type": "string" });
+                    let body = json!({ "value": value["value"], "schema": other, "update_if_exists": true });
+                    match secret["schema"].is_null() {
+                        true => here.patch(&path, &value).expect_status(200),
+                        false => here.put(&path, &body).expect_status(200),
+                    }
+                }
                 2 => here.patch(&path, &json!({ "is_hidden_value": true })).expect_status(200),
                 _ => {}
             }

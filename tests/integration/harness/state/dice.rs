@@ -82,6 +82,39 @@ impl Dice {
         id
     }
 
+    /// An id of a deployment that no other has: it may begin with a digit, which others may not.
+    pub fn deployment_id(&mut self, number: usize, begins_with_digit: bool) -> String {
+        if begins_with_digit || self.chance(25) {
+            return format!("{}{number}", self.pick(&["0", "4e2-", "9._~"]));
+        }
+        self.id(number)
+    }
+
+    /// A JSON schema, and two values that fit it.
+    pub fn schema(&mut self) -> (Value, [Value; 2]) {
+        let about = self.text();
+        match self.below(4) {
+            0 => {
+                let schema = json!({ "type": "object", "title": about, "maxProperties": 9 });
+                (schema, [Value::Object(self.object(2)), Value::Object(self.object(1))])
+            }
+            1 => {
+                let schema = json!({
+                    "type": "array", "items": { "$ref": "#/$defs/any" }, "$defs": { "any": { "title": about } }
+                });
+                (schema, [json!([self.value(2), self.value(1)]), json!([])])
+            }
+            2 => {
+                (json!({ "type": "string", "description": about }), [json!(self.text()), json!(self.text())])
+            }
+            _ => {
+                // Null is no value of a secret.
+                let values = [json!([self.value(1)]), json!(self.below(1000))];
+                (json!({ "enum": [values[0], "never", values[1]] }), values)
+            }
+        }
+    }
+
     /// A text, often an odd one.
     pub fn text(&mut self) -> String {
         if self.chance(10) {

@@ -84,8 +84,8 @@ struct Tenant<'a> {
 impl Tenant<'_> {
     fn fill(mut self) {
         let most = self.size.most();
-        for _ in 0..self.some(most) {
-            self.secret();
+        for number in 0..self.some(most) {
+            self.secret(self.is_whole && number == 0);
         }
         for _ in 0..self.some(most - 1) {
             self.plugin();
@@ -152,14 +152,19 @@ impl Tenant<'_> {
         self.dice.pick::<&str>(&["tenant", "tenant", "private", "global"])
     }
 
-    fn secret(&mut self) {
+    /// A secret, perhaps one whose value is judged by a schema.
+    fn secret(&mut self, has_schema: bool) {
         let (id, visibility) = (self.id(), self.visibility());
+        let (schema, [value, later]) = match self.dice.chance(30) || has_schema {
+            true => self.dice.schema(),
+            false => (Value::Null, [json!(self.dice.text()), json!(self.dice.text())]),
+        };
         let body = json!({
-            "value": self.dice.text(), "visibility": visibility, "is_hidden_value": self.dice.chance(20)
+            "value": value, "schema": schema, "visibility": visibility, "is_hidden_value": self.dice.chance(20)
         });
         self.api.put(&format!("secrets/{id}"), &body).expect(200);
         if self.dice.chance(30) {
-            self.api.patch(&format!("secrets/{id}"), &json!({ "value": self.dice.text() })).expect(200);
+            self.api.patch(&format!("secrets/{id}"), &json!({ "value": later })).expect(200);
         }
     }
 
@@ -221,8 +226,9 @@ impl Tenant<'_> {
             self.api.send(request.body(icon)).expect(200);
         }
         let mut deployments = Vec::new();
-        for _ in 0..self.dice.between(if serves { 2 } else { 0 }, 2) {
-            let deployment = self.id();
+        for which in 0..self.dice.between(if serves { 2 } else { 0 }, 2) {
+            let number = self.numbers.next().unwrap();
+            let deployment = self.dice.deployment_id(number, serves && which == 0);
             let mut inputs = json!({});
             for number in 0..blueprint.inputs {
                 if self.dice.chance(50) {

@@ -33,8 +33,10 @@ pub(super) fn dependencies(api: &Api, deployments: &[(String, bool)], is_whole: 
             api.patch(&format!("deployments/{source}"), &labels).expect(200);
         }
         if dice.chance(50) || is_whole {
+            // An update of the source makes those anew that its blueprint's functions make.
+            let function = if is_whole { "own" } else { dice.pick(&["get_capability", "own"]) };
             let body = json!({
-                "dependency_creator": format!("nodes.{}.get_capability", dice.name()),
+                "dependency_creator": format!("nodes.{}.{function}", dice.name()),
                 "source_deployment": source, "target_deployment": target,
             });
             api.put("deployments/inter-deployment-dependencies", &body).expect(200);
