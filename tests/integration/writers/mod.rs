@@ -4,6 +4,7 @@
 //! every writer gives such a span; all of them, and the create's own, have to have an instant in common.
 
 mod guests;
+mod ring;
 mod stories;
 
 use std::sync::Mutex;
@@ -15,6 +16,7 @@ use serde_json::json;
 
 use crate::harness::{Api, TestServer, eventually, gauge, now};
 use guests::Guests;
+use ring::Ring;
 use stories::{PAIR_CALLS, Pairs, Plugins, Round, Story, Transfers};
 
 /// Clients that transfer amounts.
@@ -104,6 +106,7 @@ fn a_restored_state_stood_at_one_moment_whatever_was_written_meanwhile() {
         Box::new(Pairs::new(&api)),
         Box::new(Plugins::new(&api)),
         Box::new(Guests::new(&api)),
+        Box::new(Ring::new(&api)),
     ];
     for client in 0..CLIENTS {
         stories.push(Box::new(Transfers::new(&api, client)));

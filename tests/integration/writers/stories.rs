@@ -208,7 +208,8 @@ pub const PAIR_CALLS: usize = 5;
 /// The nodes of the blueprint, each with two instances.
 const PAIR_NODES: usize = 3;
 
-fn upload(api: &Api, id: &str, number: usize) {
+/// Uploads the blueprint of this number.
+pub fn upload(api: &Api, id: &str, number: usize) {
     let request = api.request(Method::PUT, &format!("blueprints/{id}?application_file_name=main.yaml"));
     let uploaded = api.send(request.body(blueprint(number))).expect(201);
     assert_eq!(uploaded["state"], "uploaded", "{uploaded:#}");
