@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod database;
+pub mod descriptors;
 pub mod executions;
 pub mod failpoints;
 pub mod fetch;

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::server::listen;
 use crate::app::{FirstStart, Service};
 use crate::config::{Config, LogFormat, Overrides};
+use crate::descriptors::raise_limit;
 
 /// What the command line says of a start.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +38,9 @@ pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
         tracing::warn!("the variable `{name}` is none of Lifeboat's and is ignored");
     }
     install_tls();
+    if let Err(error) = raise_limit() {
+        tracing::warn!("the system gives no more open files than it did: {error}");
+    }
     let admin_password =
         std::env::var("LIFEBOAT_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
     let service = Service::open(config, admin_password.as_deref())?;

@@ -14,6 +14,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use socket2::SockRef;
 
 use crate::app::Service;
+use crate::descriptors::most_connections;
 
 use super::face::Face;
 use super::{ApiError, ErrorCode, charts, cloudify, flows, maintenance, service, unread};
@@ -45,6 +46,7 @@ pub fn listen(service: web::Data<Service>) -> std::io::Result<(actix_web::dev::S
             .default_service(web::to(not_found))
     })
     .workers(config.server.workers)
+    .max_connections(connections_of_each(config.server.workers))
     .client_request_timeout(Duration::from_secs(HEADER_SECONDS))
     .on_connect(move |connection, _| give_up_where_nothing_is_taken(connection, idle))
     .shutdown_timeout(config.server.shutdown_seconds)
@@ -52,6 +54,12 @@ pub fn listen(service: web::Data<Service>) -> std::io::Result<(actix_web::dev::S
     .bind(config.server.listen)?;
     let address = server.addrs().first().copied().unwrap_or(config.server.listen);
     Ok((server.run(), address))
+}
+
+/// How many connections each of so many workers takes; more wait until one is over.
+fn connections_of_each(workers: usize) -> usize {
+    let most = usize::try_from(most_connections()).unwrap_or(usize::MAX);
+    (most / workers).max(1)
 }
 
 /// Lets the system end a connection whose caller has taken nothing of an answer for so long. The server itself would

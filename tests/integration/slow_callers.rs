@@ -1,6 +1,7 @@
 //! Callers who are slow on purpose: they send a byte now and then, or take little or nothing of what they asked for.
 //! Everybody else is served meanwhile, memory stays bounded, and a stop ends in its time.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -153,4 +154,34 @@ fn a_reader_who_is_slow_and_goes_on_gets_the_whole() {
     println!("{} KiB came in that time", came.len() >> 10);
     assert!(came.len() < LONG_BYTES / 2 + (16 << 20), "it was not slow");
     assert!(caller.answer_after(came).unwrap().body == long);
+}
+
+#[test]
+fn connections_that_nobody_uses_leave_files_for_the_work() {
+    const DESCRIPTORS: usize = 300;
+    let server = TestServer::builder().few_descriptors(DESCRIPTORS as u64).start();
+    let api = server.api();
+    fill(&api);
+    let mut admin = Connection::begin(&server, "PUT", "/api/v3.1/snapshots/nightly", &["Content-Length: 2"]);
+    // Nobody logs in, and nobody waits for the beginning of a head that comes after an answer.
+    let mut idle: Vec<Connection> = (0..2 * DESCRIPTORS).map(|_| Connection::open(&server)).collect();
+    for caller in &mut idle {
+        caller.send(b"GET /service/health HTTP/1.1\r\nHost: x\r\n\r\nG");
+    }
+    let open = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
+    eventually("it takes no more of them", 60, || {
+        let before = open();
+        std::thread::sleep(Duration::from_secs(1));
+        (before > DESCRIPTORS / 3 && open() == before).then_some(())
+    });
+    assert!(admin.send(b"{}"));
+    assert_eq!(admin.answer().unwrap().status, 201);
+    eventually("the archive is there", 60, || (server.files_in("archives").len() == 1).then_some(()));
+    drop(idle);
+    eventually("the snapshot is made", 60, || {
+        (api.get("snapshots/nightly").expect(200)["status"] == "created").then_some(())
+    });
+    let archive = api.archive("nightly");
+    others_are_served(&server, "anna", &archive);
+    assert!(!server.log().contains("Too many open files"), "{}", server.log());
 }

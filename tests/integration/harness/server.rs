@@ -51,9 +51,16 @@ pub struct Builder {
     power: Option<u64>,
     resolver: Option<String>,
     has_clock: bool,
+    descriptors: Option<u64>,
 }
 
 impl Builder {
+    /// Lets the server have no more than so many files and connections open.
+    pub fn few_descriptors(mut self, most: u64) -> Self {
+        self.descriptors = Some(most);
+        self
+    }
+
     /// Gives the server a clock of its own, which [`TestServer::set_clock`] sets.
     pub fn own_clock(mut self) -> Self {
         self.has_clock = true;
@@ -179,8 +186,16 @@ impl Builder {
             fs::write(&path, text).unwrap();
             path
         });
-        let mut server =
-            TestServer { environment: self.environment, child: None, port: 0, disk, power, resolver, folder };
+        let mut server = TestServer {
+            environment: self.environment,
+            child: None,
+            port: 0,
+            disk,
+            power,
+            resolver,
+            descriptors: self.descriptors,
+            folder,
+        };
         if let Some(copied) = &self.copied {
             copy_data(copied, &server.data());
         }
@@ -197,6 +212,7 @@ pub struct TestServer {
     disk: Option<SmallDisk>,
     power: Option<PowerDisk>,
     resolver: Option<PathBuf>,
+    descriptors: Option<u64>,
     // Dropped after the disks that are mounted in it.
     folder: TempDir,
 }
@@ -415,9 +431,14 @@ impl TestServer {
     fn command(&self, port_file: &Path) -> Command {
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let program = env!("CARGO_BIN_EXE_lifeboat");
-        let mut command = match &self.resolver {
-            Some(configuration) => asking(configuration, program),
-            None => Command::new(program),
+        let mut command = match (&self.resolver, self.descriptors) {
+            (Some(configuration), _) => asking(configuration, program),
+            (None, Some(most)) => {
+                let mut command = Command::new("prlimit");
+                command.arg(format!("--nofile={most}:{most}")).arg(program);
+                command
+            }
+            (None, None) => Command::new(program),
         };
         command
             .arg("serve")
