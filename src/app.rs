@@ -16,7 +16,7 @@ use crate::charts::store::{MetricsStore, StoreError as MetricsError};
 use crate::charts::{ChartSettings, Charts, Meters, retention};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::{Groups, ListError, ListQuery, Page, Scope, list_both, text};
+use crate::database::{Groups, ListError, ListQuery, Page, Scope, list, list_both, text};
 use crate::executions::events::EVENTS;
 use crate::executions::table::EXECUTIONS;
 use crate::executions::{Engine, EventChoice, Homes, JobError, merged_groups};
@@ -275,11 +275,14 @@ impl Service {
         query: ListQuery,
         include_system: bool,
     ) -> Result<Page, ListError> {
-        let mut scope = visible(caller, query.all_tenants);
-        if !include_system {
-            scope = scope.and("is_system_workflow = 0", []);
+        let scope = visible(caller, query.all_tenants);
+        let [of_service, of_state] = self.engine.databases();
+        if include_system {
+            return list_both([of_service, of_state], &EXECUTIONS, query, scope).await;
         }
-        list_both(self.engine.databases(), &EXECUTIONS, query, scope).await
+        // Whatever the service runs for itself is a workflow of the system: none of it would be found.
+        let scope = scope.and("is_system_workflow = 0", []);
+        of_state.read(move |connection| list(connection, &EXECUTIONS, &query, &scope)).await
     }
 
     /// Counts the entities of a kind that the caller sees by the values of one or two fields; executions are those of the
