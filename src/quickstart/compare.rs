@@ -15,10 +15,14 @@ use crate::model::TenantName;
 use super::host::Host;
 
 /// What is compared: what a reader calls it, its list in the API, the fields that name an entity.
-const LISTS: [(&str, &str, &[&str]); 7] = [
+const LISTS: [(&str, &str, &[&str]); 11] = [
     ("blueprints", "blueprints", &["id"]),
     ("plugins", "plugins", &["id"]),
+    ("sites", "sites", &["name"]),
     ("deployments", "deployments", &["id"]),
+    ("deployment groups", "deployment-groups", &["id"]),
+    ("deployment filters", "filters/deployments", &["id"]),
+    ("execution schedules", "execution-schedules", &["deployment_id", "id"]),
     ("nodes", "nodes", &["deployment_id", "id"]),
     ("node instances", "node-instances", &["id"]),
     ("agents", "agents", &["id"]),
@@ -105,11 +109,12 @@ fn read_list(
     list: &str,
     key: &[&str],
 ) -> Result<Vec<(String, Value)>, CliError> {
-    let listing = api.list(Call::get(format!("list the {list}"), &[list]), Paging::default())?;
+    let path: Vec<&str> = list.split('/').collect();
+    let listing = api.list(Call::get(format!("list the {list}"), &path), Paging::default())?;
     listing
         .items
         .into_iter()
-        .filter(|item| list != "executions" || is_state(item))
+        .filter(|item| is_state(list, item))
         .map(|mut item| {
             if WITH_ARCHIVE.contains(&list) {
                 item["archive_sha256"] = archive_sha256(api, list, &field(&item, "id"))?.into();
@@ -212,9 +217,14 @@ impl io::Write for Hasher {
     }
 }
 
-/// Whether an execution belongs to the manager's state: it works on a deployment, and is no part of a restore.
-fn is_state(execution: &Value) -> bool {
-    !execution["deployment_id"].is_null() && execution["parent_id"].is_null()
+/// Whether what a list shows belongs to the manager's state: an execution works on a deployment and is no part of a
+/// restore, and a filter is none of those that every manager has.
+fn is_state(list: &str, item: &Value) -> bool {
+    match list {
+        "executions" => !item["deployment_id"].is_null() && item["parent_id"].is_null(),
+        "filters/deployments" => item["is_system_filter"] == false,
+        _ => true,
+    }
 }
 
 #[cfg(test)]

@@ -28,11 +28,18 @@ const FILES: [(&str, &str); 2] = [
     ("shop/blueprint.yaml", include_str!("../../fixtures/quickstart/shop/blueprint.yaml")),
     ("shop/scripts/start.sh", include_str!("../../fixtures/quickstart/shop/scripts/start.sh")),
 ];
+/// The deployments of the first tenant.
+const DEPLOYMENTS: [&str; 2] = [INSTALLED, "shop-south"];
 /// The deployment that gets installed.
 const INSTALLED: &str = "shop-north";
 
+/// The site where the deployments of the first tenant stand.
+const SITE: &str = "north-quay";
+/// What the deployments of the first tenant are labelled with.
+const LABEL: (&str, &str) = ("team", "shop");
+
 /// Fills an empty manager: tenants, users, a plugin, and in each tenant a secret, a blueprint, deployments; one of
-/// them installed, with runtime properties and an agent.
+/// them installed, with runtime properties and an agent. What belongs to deployments is in the first tenant.
 pub(super) fn fill(host: &Host, interrupts: &Interrupts) -> Result<(), CliError> {
     let default = host.api(TenantName::DEFAULT)?;
     post(&default, format!("create tenant `{TENANT}`"), &["tenants", TENANT], json!({}))?;
@@ -40,7 +47,8 @@ pub(super) fn fill(host: &Host, interrupts: &Interrupts) -> Result<(), CliError>
     add_user(&default, "piet", TENANT, "viewer")?;
     add_plugin(&default)?;
     let harbour = host.api(TENANT)?;
-    for (api, deployments) in [(&default, &[INSTALLED, "shop-south"][..]), (&harbour, &["kiosk"][..])] {
+    put(&default, format!("create site `{SITE}`"), &["sites", SITE], json!({ "location": "53.54,9.98" }))?;
+    for (api, deployments) in [(&default, &DEPLOYMENTS[..]), (&harbour, &["kiosk"][..])] {
         let secret = json!({ "value": random_password() });
         put(api, "create a secret".into(), &["secrets", "database_password"], secret)?;
         add_blueprint(api)?;
@@ -48,9 +56,38 @@ pub(super) fn fill(host: &Host, interrupts: &Interrupts) -> Result<(), CliError>
             add_deployment(api, deployment, interrupts)?;
         }
     }
+    arrange(&default)?;
     add_flow(&default)?;
     add_chart(&default)?;
     install(&default, interrupts)
+}
+
+/// What brings deployments together: where they stand, what they are labelled with, a filter that finds them by that, a
+/// group that it fills, and what is to run in one of them every day from tomorrow on.
+fn arrange(api: &Service) -> Result<(), CliError> {
+    let (key, value) = LABEL;
+    for deployment in DEPLOYMENTS {
+        let labels = json!({ "labels": [{ key: value }] });
+        let doing = format!("label deployment `{deployment}`");
+        api.call(Call::new(Method::PATCH, doing, &["deployments", deployment]).body(labels))?;
+        let doing = format!("set the site of deployment `{deployment}`");
+        let site = json!({ "site_name": SITE });
+        post(api, doing, &["deployments", deployment, "set-site"], site)?;
+    }
+    let rule = json!({ "key": key, "values": [value], "operator": "any_of", "type": "label" });
+    let rules = json!({ "filter_rules": [rule] });
+    put(api, "create a filter".into(), &["filters", "deployments", "shops"], rules)?;
+    let chosen = json!({ "filter_id": "shops", "description": "All shops" });
+    put(api, "create a deployment group".into(), &["deployment-groups", "shops"], chosen)?;
+    let schedule = json!({
+        "workflow_id": "check_status",
+        "since": Timestamp::now().plus_seconds(24 * 60 * 60).to_string(),
+        "recurrence": "1 day",
+    });
+    let path = ["execution-schedules", "daily-check"];
+    let call = Call::new(Method::PUT, "create an execution schedule", &path).body(schedule);
+    api.call(call.query("deployment_id", INSTALLED))?;
+    Ok(())
 }
 
 /// A flow of two steps, and what their components have emitted.

@@ -63,7 +63,11 @@ fn two_managers_end_up_equal_and_nothing_is_left_behind() {
         .collect();
     let kinds = [
         "tenants",
+        "sites",
         "deployments",
+        "groups",
+        "filters",
+        "schedules",
         "instances",
         "plugins",
         "agents",
