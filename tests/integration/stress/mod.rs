@@ -43,7 +43,7 @@ fn bases(api: &Api) -> Vec<State> {
 
 #[test]
 fn clients_who_do_random_things_get_only_answers_that_the_model_allows() {
-    let seconds = from_environment("LIFEBOAT_STRESS_SECONDS", 10);
+    let seconds = from_environment("LIFEBOAT_STRESS_SECONDS", 60);
     let clients = from_environment("LIFEBOAT_STRESS_CLIENTS", 64);
     let seed = from_environment("LIFEBOAT_SEED", 1);
     println!("{clients} clients for {seconds} s, seed {seed}");
