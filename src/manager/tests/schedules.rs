@@ -193,3 +193,130 @@ fn schedules_are_named_by_their_deployment_and_listed_with_what_is_to_come() {
     let gone = fixture.run(fixture.manager.delete_schedule(&ann(), "north", "nightly"));
     assert!(matches!(gone, Err(ManagerError::NotFound { .. })));
 }
+
+impl Fixture {
+    fn schedule(&self, new: NewSchedule) {
+        self.run(self.manager.create_schedule(&ann(), new, time("2029-01-01T00:00:00Z"))).unwrap();
+    }
+
+    fn change(&self, change: ScheduleChange) -> Result<Map<String, Value>, ManagerError> {
+        let now = time("2029-01-01T00:00:00Z");
+        self.run(self.manager.change_schedule(&ann(), "north", "nightly", change, now))
+    }
+
+    fn execution(&self, id: ExecutionId) -> Execution {
+        self.manager.read_blocking(move |connection| Ok(table::find(connection, id)?)).unwrap().unwrap()
+    }
+}
+
+#[test]
+fn one_that_is_disabled_stays_where_it_is_while_another_comes_due() {
+    let fixture = Fixture::with_schedule(json!({ "recurrence": "1 day" }));
+    fixture.change(ScheduleChange { enabled: Some(false), ..ScheduleChange::default() }).unwrap();
+    fixture.schedule(schedule("other", json!({ "count": 1 })));
+    let fired = fixture.fire("2030-01-01T10:00:00Z");
+    assert_eq!((fired.executions.len(), fired.passed), (1, 0));
+    let nightly = fixture.nightly();
+    assert_eq!((&nightly["latest_execution"], &nightly["enabled"]), (&Value::Null, &json!(false)));
+    assert_eq!(nightly["next_occurrence"], "2030-01-01T10:00:00.000Z");
+}
+
+#[test]
+fn of_many_occurrences_that_were_missed_none_is_made_up_for() {
+    let fixture = Fixture::with_schedule(json!({ "recurrence": "1 day" }));
+    let fired = fixture.fire("2030-01-05T12:00:00Z");
+    assert_eq!((fired.executions.len(), fired.passed), (0, 1));
+    assert_eq!(fixture.nightly()["next_occurrence"], "2030-01-06T10:00:00.000Z");
+}
+
+#[test]
+fn what_the_live_state_has_started_takes_nothing_back_that_another_has_started_later() {
+    let fixture = Fixture::with_schedule(json!({ "recurrence": "1 day" }));
+    let live = fixture.manager.current();
+    let number = fixture.manager.generations().create_copy(&live, false).unwrap();
+    let other = fixture.manager.generations().load(number).unwrap();
+    other
+        .database
+        .write_blocking(|tx| {
+            let sql = "INSERT INTO fired_schedules (tenant_name, deployment_id, schedule_id, created_at, occurrence)
+                SELECT tenant_name, deployment_id, id, created_at, '2030-01-03T10:00:00.000Z' FROM execution_schedules";
+            Ok::<_, ManagerError>(tx.execute(sql, [])?)
+        })
+        .unwrap();
+    assert_eq!(fixture.fire("2030-01-01T10:00:00Z").executions.len(), 1);
+    keep_fired(&live, &other).unwrap();
+    fixture.manager.switch_to(number).unwrap();
+    for (day, starts) in [(2, 0), (3, 0), (4, 1)] {
+        let fired = fixture.fire(&format!("2030-01-0{day}T10:00:00Z"));
+        assert_eq!(fired.executions.len(), starts, "on the day {day}");
+    }
+}
+
+#[test]
+fn a_schedule_that_was_made_anew_under_its_id_is_another_one() {
+    let fixture = Fixture::with_schedule(json!({ "count": 1 }));
+    let fired = fixture.fire("2030-01-01T10:00:00Z");
+    fixture.end(fired.executions[0], ExecutionStatus::Terminated);
+    fixture.run(fixture.manager.delete_schedule(&ann(), "north", "nightly")).unwrap();
+    let made = Some(time("2029-06-01T00:00:00Z"));
+    fixture.schedule(NewSchedule { created_at: made, ..schedule("nightly", json!({ "count": 1 })) });
+    assert_eq!(fixture.fire("2030-01-01T10:00:10Z").executions.len(), 1);
+}
+
+#[test]
+fn its_execution_is_started_as_the_schedule_says() {
+    let fixture = Fixture::with_deployment();
+    let arguments = json!({ "allow_custom_parameters": true, "is_dry_run": true, "force": true });
+    let parameters = json!({ "own": "value" });
+    fixture.schedule(NewSchedule {
+        arguments: arguments.as_object().unwrap().clone(),
+        parameters: parameters.as_object().cloned(),
+        ..schedule("nightly", json!({ "count": 1 }))
+    });
+    let late = NewSchedule {
+        since: time("2030-01-01T10:00:30Z"),
+        ..schedule("waiting", json!({ "recurrence": "1 day", "count": 2 }))
+    };
+    fixture.schedule(late);
+    // Something else runs on the deployment: who forces does not wait for it, and who does not is queued.
+    let other = Execution {
+        deployment_id: Some(crate::model::EntityId::trusted("north")),
+        ..Execution::new(&ann(), Workflow::Deployment("heal".to_owned()), Map::new())
+    };
+    let row = other.clone();
+    fixture.manager.write_blocking(move |tx| Ok(table::insert(tx, &row)?)).unwrap();
+    let fired = fixture.fire("2030-01-01T10:00:00Z");
+    let execution = fixture.execution(fired.executions[0]);
+    assert_eq!(execution.status, ExecutionStatus::Pending, "{}", execution.error);
+    assert!(execution.is_dry_run);
+    assert_eq!(execution.parameters.get("own"), Some(&json!("value")), "{:?}", execution.parameters);
+    let fired = fixture.fire("2030-01-01T10:00:30Z");
+    let execution = fixture.execution(fired.executions[0]);
+    assert_eq!(execution.status, ExecutionStatus::Queued, "{}", execution.error);
+    assert!(!execution.is_dry_run);
+}
+
+#[test]
+fn what_is_changed_of_a_schedule_is_what_it_follows() {
+    let fixture = Fixture::with_schedule(json!({ "recurrence": "1 day" }));
+    let unknown = ScheduleChange { workflow_id: Some("dance".to_owned()), ..ScheduleChange::default() };
+    assert!(matches!(fixture.change(unknown), Err(ManagerError::NonexistentWorkflow(_))));
+    let changed = fixture
+        .change(ScheduleChange {
+            since: Some(time("2030-02-01T08:00:00Z")),
+            until: Some(time("2030-02-02T09:00:00Z")),
+            slip_minutes: Some(5),
+            ..ScheduleChange::default()
+        })
+        .unwrap();
+    assert_eq!(changed["all_next_occurrences"], json!(["2030-02-01 08:00:00", "2030-02-02 08:00:00"]));
+    assert_eq!(changed["next_occurrence"], "2030-02-01T08:00:00.000Z");
+    // Nothing of it is lost by the next change.
+    let disabled = ScheduleChange { stop_on_fail: Some(true), ..ScheduleChange::default() };
+    let again = fixture.change(disabled).unwrap();
+    for name in ["since", "until", "slip", "rule", "next_occurrence", "workflow_id", "enabled"] {
+        assert_eq!(again[name], changed[name], "{name}");
+    }
+    assert_eq!(fixture.fire("2030-02-01T08:06:00Z").passed, 1, "it is later than its slip and a minute");
+    assert_eq!(fixture.fire("2030-02-02T08:05:59Z").executions.len(), 1);
+}
