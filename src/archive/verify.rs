@@ -127,7 +127,7 @@ impl Archive {
             if let Some((_, error)) = failure {
                 return Err(error);
             }
-            bytes_hash.read_to(covered)?;
+            // The manifest comes after all that it covers, and was read.
             if self.manifest().is_some_and(|manifest| bytes_hash.digest() != manifest.bytes_sha256) {
                 return Err(ArchiveError::ManifestMismatch {
                     reason: "the bytes of the archive have another SHA-256".into(),

@@ -436,7 +436,7 @@ pub(super) fn check_length(name: &str, expected: Option<u64>, actual: u64) -> Re
 
 /// Counts and hashes what goes to the sink.
 pub(super) struct HashingSink<W> {
-    inner: W,
+    pub inner: W,
     hash: Sha256,
     pub count: u64,
     /// Where the entry that is being written began.

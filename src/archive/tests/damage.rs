@@ -82,6 +82,55 @@ fn a_file_that_changes_after_it_was_opened_is_seen() {
 }
 
 #[test]
+fn a_verify_tells_how_far_it_is_and_how_much_it_has_read() {
+    let bytes = write(|writer| {
+        writer.add_bytes("noise", &noise(3 << 20)).unwrap();
+        writer.add_bytes("zeros", &[0; 5 << 20]).unwrap();
+        writer.add_bytes("short", b"short").unwrap();
+    });
+    let archive = open(&bytes).unwrap();
+    let sums = |of: fn(EntryInfo<'_>) -> u64| archive.entries().iter().map(of).sum::<u64>();
+    let (compressed, contents) = (sums(|entry| entry.compressed_size), sums(|entry| entry.size));
+    let size = bytes.len() as u64;
+    for threads in [1, 4] {
+        let mut told = Vec::new();
+        let verified = archive
+            .verify(threads, &mut |done, total| {
+                assert_eq!(total, size);
+                told.push(done);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!((verified.content_bytes, verified.size_bytes), (contents, size));
+        assert!(told.is_sorted() && told.len() >= 8, "{told:?}");
+        assert_eq!(told[told.len() - 2..], [compressed, size]);
+    }
+}
+
+#[test]
+fn an_archive_of_others_that_changes_after_it_was_opened_is_seen() {
+    use std::os::unix::fs::FileExt;
+
+    let with = |name: &str| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let entries = [("metadata.json", r#"{"snapshot_version": "7.0.5"}"#), (name, "the same")];
+        for (name, content) in entries {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(content.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    };
+    let (before, after) = (with("one.json"), with("two.json"));
+    assert_eq!(before.len(), after.len());
+    let file = file_of(&before);
+    let archive = Archive::open(file.try_clone().unwrap(), Limits::default()).unwrap();
+    verify(&archive).unwrap();
+    file.write_all_at(&after, 0).unwrap();
+    let error = verify(&archive).unwrap_err();
+    assert!(matches!(error, ArchiveError::Damaged { .. }), "{error}");
+}
+
+#[test]
 fn of_several_damaged_contents_the_first_is_told() {
     let mut bytes = write(|writer| {
         for number in 0..300 {

@@ -1,5 +1,6 @@
 //! Long contents: streamed, cut into parts, stored with their sizes known.
 
+use std::cell::Cell;
 use std::io::{self, Cursor, Read};
 
 use super::*;
@@ -77,6 +78,132 @@ fn a_content_that_ends_at_the_edge_of_a_part_has_no_empty_part() {
 }
 
 #[test]
+fn a_content_as_long_as_a_part_is_one_entry_under_its_own_name() {
+    for length in [9 << 20, (9 << 20) + 1] {
+        let content = prose(length);
+        let options = WriterOptions { part_size_bytes: 9 << 20, ..WriterOptions::default() };
+        let (_, finished) = write_with(options, |writer| {
+            writer.add_stream("stream", &mut &content[..], Some(length as u64)).unwrap();
+            writer.add_file("file", &mut file_of(&content)).unwrap();
+        });
+        let names: Vec<_> = finished.entries.iter().map(|entry| entry.path).collect();
+        let expected: &[&str] = match length > 9 << 20 {
+            false => &["stream", "file"],
+            true => &["stream.0000", "stream.0001", "file.0000", "file.0001"],
+        };
+        assert_eq!(&names[1..names.len() - 2], expected);
+    }
+}
+
+#[test]
+fn more_parts_than_four_digits_count_are_joined_in_their_order() {
+    let content = prose(LONG);
+    let options = WriterOptions { part_size_bytes: 900, ..WriterOptions::default() };
+    let (bytes, _) = write_with(options, |writer| {
+        let added = writer.add_stream("long", &mut &content[..], None).unwrap();
+        assert!(added.entries.len() > 10_000);
+    });
+    let archive = open(&bytes).unwrap();
+    verify(&archive).unwrap();
+    assert!(archive.read_bytes("long", LONG as u64).unwrap() == content);
+}
+
+/// A reader of much, which tells how much was read and is interrupted now and then.
+struct Told<'a> {
+    read: &'a Cell<u64>,
+    length: u64,
+    interrupts: bool,
+}
+
+impl Read for Told<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.interrupts = !self.interrupts;
+        if self.interrupts {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let left = self.length - self.read.get();
+        let length = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        for (place, byte) in buffer[..length].iter_mut().enumerate() {
+            *byte = (self.read.get() as usize + place) as u8;
+        }
+        self.read.set(self.read.get() + length as u64);
+        Ok(length)
+    }
+}
+
+/// A sink that tells how far it is behind, and changes a file as soon as it is flushed.
+#[derive(Default)]
+struct Watching<'a> {
+    read: Option<&'a Cell<u64>>,
+    writes: u64,
+    most_ahead: u64,
+    flushes: u64,
+    changed: Option<File>,
+}
+
+impl Write for Watching<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writes += 1;
+        let read = self.read.map_or(0, Cell::get) >> 20;
+        self.most_ahead = self.most_ahead.max(read.saturating_sub(self.writes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.flushes += 1;
+        if let Some(file) = self.changed.take() {
+            std::os::unix::fs::FileExt::write_all_at(&file, b"other", 0)?;
+        }
+        Ok(())
+    }
+}
+
+fn watching(sink: Watching<'_>) -> ArchiveWriter<Watching<'_>> {
+    let options = WriterOptions { compression_threads: 2, ..WriterOptions::default() };
+    let mut writer = ArchiveWriter::new(sink, options);
+    writer.add_metadata(&metadata()).unwrap();
+    writer
+}
+
+#[test]
+fn no_more_is_read_ahead_than_the_threads_have_at_hand() {
+    let read = Cell::new(0);
+    let mut writer = watching(Watching { read: Some(&read), ..Watching::default() });
+    let mut content = Told { read: &read, length: 64 << 20, interrupts: false };
+    writer.add_stream("long", &mut content, None).unwrap();
+    assert_eq!(read.get(), 64 << 20);
+    let ahead = writer.sink.inner.most_ahead;
+    // The head by which it is judged whether it shrinks, and two chunks for each thread.
+    assert!(ahead <= 8 + 2 * 2 + 1, "{ahead} MiB were read ahead");
+}
+
+#[test]
+fn a_stream_that_does_not_end_where_it_should_is_not_read_on() {
+    let read = Cell::new(0);
+    let mut writer = watching(Watching::default());
+    let mut content = Told { read: &read, length: 512 << 20, interrupts: false };
+    let error = writer.add_stream("long", &mut content, Some(LONG as u64)).unwrap_err();
+    assert!(matches!(error, ArchiveError::LengthMismatch { .. }), "{error}");
+    assert!(read.get() <= LONG as u64 + (1 << 20), "{} bytes were read", read.get());
+}
+
+#[test]
+fn a_stored_file_that_changes_between_its_two_readings_is_told_and_the_sink_is_asked_in_the_first() {
+    let content = noise(LONG);
+    for is_changed in [false, true] {
+        let mut file = file_of(&content);
+        let changed = is_changed.then(|| file.try_clone().unwrap());
+        let mut writer = watching(Watching { changed, ..Watching::default() });
+        let added = writer.add_file("long", &mut file);
+        match is_changed {
+            false => assert_eq!(added.unwrap().sha256, Digest::of(&content)),
+            true => assert!(matches!(added, Err(ArchiveError::ContentChanged { .. })), "{added:?}"),
+        }
+        assert!(writer.sink.inner.flushes >= LONG as u64 >> 20, "{} flushes", writer.sink.inner.flushes);
+    }
+}
+
+#[test]
 fn a_short_stream_is_as_if_it_had_been_in_memory() {
     let content = prose(100_000);
     let as_bytes = write(|writer| drop(writer.add_bytes("a", &content).unwrap()));
@@ -146,6 +273,12 @@ fn a_stream_of_another_length_than_promised_is_told() {
         let content = prose(length);
         let error = writer.add_stream("a", &mut &content[..], Some(promised as u64)).unwrap_err();
         assert!(matches!(error, ArchiveError::LengthMismatch { .. }), "{length} {promised}: {error}");
+        // Where some of it was written, what the sink holds is no archive any more.
+        let next = writer.add_bytes("b", b"");
+        match length < LONG {
+            true => drop(next.unwrap()),
+            false => assert!(matches!(next, Err(ArchiveError::Unfinished)), "{length} {promised}: {next:?}"),
+        }
     }
 }
 
