@@ -20,7 +20,7 @@ use crate::database::{Groups, ListError, ListQuery, Page, Scope, list, list_both
 use crate::executions::events::EVENTS;
 use crate::executions::table::EXECUTIONS;
 use crate::executions::{Engine, EventChoice, Homes, JobError, merged_groups};
-use crate::fetch::FetchSettings;
+use crate::fetch::{FetchSettings, Lookups};
 use crate::flows::{Amqp, FlowSettings, Flows};
 use crate::keys::{KeyRing, KeysError};
 use crate::maintenance::Maintenance;
@@ -174,6 +174,7 @@ impl Service {
             allow: config.url_fetch.allow.clone(),
             connect_seconds: config.url_fetch.connect_seconds,
             idle_seconds: config.url_fetch.idle_seconds,
+            lookups: Lookups::default(),
         };
         let snapshot_settings = SnapshotSettings {
             limits,

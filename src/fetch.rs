@@ -4,6 +4,7 @@
 //! Every hop is judged anew; names are resolved by us, each address is judged, and the connection goes to a judged
 //! address, so that a name that changes its address between two looks gains nothing.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
+use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use crate::config::Network;
 
 /// Redirects that are followed at the most.
 const MAX_HOPS: usize = 5;
+/// Names that are looked up at once at the most.
+const MAX_LOOKUPS: usize = 16;
 
 /// Why a URL was not fetched. The first two begin as Cloudify's messages do.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,6 +40,33 @@ pub struct FetchSettings {
     pub connect_seconds: u64,
     /// The longest pause between two pieces, in seconds.
     pub idle_seconds: u64,
+    /// The turns of looking up a name, shared by all fetches.
+    pub lookups: Lookups,
+}
+
+/// How many names are looked up at once. Each takes a thread for as long as a name server is silent, and others need
+/// threads too.
+#[derive(Clone, Debug)]
+pub struct Lookups(Arc<Semaphore>);
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_LOOKUPS)))
+    }
+}
+
+impl Lookups {
+    /// The addresses of a name, when its turn has come.
+    async fn addresses(self, name: String) -> io::Result<Vec<SocketAddr>> {
+        let turn = self.0.acquire_owned().await.map_err(io::Error::other)?;
+        // Its thread goes on where nobody waits for it any more, and so does its turn.
+        let looked_up = tokio::spawn(async move {
+            let addresses = tokio::net::lookup_host((name, 0)).await.map(Iterator::collect);
+            drop(turn);
+            addresses
+        });
+        looked_up.await.map_err(io::Error::other)?
+    }
 }
 
 /// One fetch, judged as far as its URL alone tells.
@@ -78,7 +109,10 @@ impl Fetch {
             .redirect(policy)
             // Where a redirect leads is not told which address, perhaps with a signature, it came from.
             .referer(false)
-            .dns_resolver(Arc::new(JudgingResolver { allow: Arc::clone(&allow) }))
+            .dns_resolver(Arc::new(JudgingResolver {
+                allow: Arc::clone(&allow),
+                lookups: settings.lookups.clone(),
+            }))
             .connect_timeout(Duration::from_secs(settings.connect_seconds))
             .read_timeout(Duration::from_secs(settings.idle_seconds))
             .build()
@@ -238,13 +272,14 @@ fn is_public(address: IpAddr) -> bool {
 
 struct JudgingResolver {
     allow: Arc<[Network]>,
+    lookups: Lookups,
 }
 
 impl Resolve for JudgingResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let allow = Arc::clone(&self.allow);
+        let (allow, lookups) = (Arc::clone(&self.allow), self.lookups.clone());
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = lookups.addresses(name.as_str().to_owned()).await?;
             let mut refusal = None;
             let judged: Vec<SocketAddr> = found
                 .into_iter()

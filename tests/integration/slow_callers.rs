@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Api, Connection, TestServer, eventually, fill, long_archive};
+use crate::harness::{Api, Connection, NameServer, TestServer, eventually, fill, long_archive};
 
 /// More than there are threads for blocking work in all workers together.
 const DRIPPING: usize = 600;
@@ -154,6 +154,37 @@ fn a_reader_who_is_slow_and_goes_on_gets_the_whole() {
     println!("{} KiB came in that time", came.len() >> 10);
     assert!(came.len() < LONG_BYTES / 2 + (16 << 20), "it was not slow");
     assert!(caller.answer_after(came).unwrap().body == long);
+}
+
+#[test]
+fn name_servers_that_are_silent_hold_up_nobody() {
+    const NAME: &str = "files.silent.test";
+    let names = NameServer::start();
+    names.silence(NAME);
+    let settings = "[url_fetch]\nconnect_seconds = 20";
+    let server = TestServer::builder().settings(settings).asking(&names).start();
+    let api = server.api();
+    fill(&api);
+    api.create_snapshot("nightly", &json!({}));
+    let archive = api.archive("nightly");
+    let mut callers: Vec<Connection> = (0..DRIPPING)
+        .map(|number| {
+            let target =
+                format!("/api/v3.1/snapshots/slow-{number}/archive?snapshot_archive_url=http://{NAME}/a.zip");
+            Connection::begin(&server, "PUT", &target, &["Content-Length: 0"])
+        })
+        .collect();
+    let uploading = || api.get("snapshots?status=uploading&_size=1000").items().len();
+    eventually("all fetches have begun", 60, || (uploading() == DRIPPING).then_some(()));
+    let begun = Instant::now();
+    others_are_served(&server, "anna", &archive);
+    // A name server is waited for during 30 s.
+    assert!(begun.elapsed() < Duration::from_secs(15), "they waited for {:?}", begun.elapsed());
+    for caller in &mut callers {
+        let answer = caller.answer().unwrap();
+        assert_eq!(answer.status, 400, "{answer:?}");
+    }
+    assert_eq!(uploading(), 0);
 }
 
 #[test]

@@ -20,6 +20,8 @@ const HEADER_BYTES: usize = 12;
 struct Name {
     /// The addresses that each question is answered with in turn; the last ones again and again.
     answers: Vec<Vec<IpAddr>>,
+    /// Whether nothing is answered at all.
+    is_silent: bool,
     /// How often it was asked for, by the type of question.
     asked: HashMap<u16, usize>,
 }
@@ -54,7 +56,12 @@ impl NameServer {
     /// Answers the questions for a name with these addresses in turn, and with the last ones from then on.
     pub fn lead(&self, name: &str, answers: &[&[IpAddr]]) {
         let answers = answers.iter().map(|addresses| addresses.to_vec()).collect();
-        self.names.lock().unwrap().insert(name.to_owned(), Name { answers, asked: HashMap::new() });
+        self.names.lock().unwrap().insert(name.to_owned(), Name { answers, ..Name::default() });
+    }
+
+    /// Leaves the questions for a name without an answer.
+    pub fn silence(&self, name: &str) {
+        self.names.lock().unwrap().insert(name.to_owned(), Name { is_silent: true, ..Name::default() });
     }
 
     /// How often a name's addresses were asked for.
@@ -62,9 +69,10 @@ impl NameServer {
         self.names.lock().unwrap()[name].asked.get(&A).copied().unwrap_or(0)
     }
 
-    /// What tells a resolver to ask this server: the text of `/etc/resolv.conf`.
+    /// What tells a resolver to ask this server, and to wait for it as long as a resolver can: the text of
+    /// `/etc/resolv.conf`.
     pub(super) fn configuration(&self) -> String {
-        format!("nameserver {}\n", self.address)
+        format!("nameserver {}\noptions timeout:30 attempts:1\n", self.address)
     }
 }
 
@@ -96,6 +104,9 @@ fn answer(question: &[u8], names: &mut HashMap<String, Name>) -> Option<Vec<u8>>
     let kind = u16::from_be_bytes([*question.get(at)?, *question.get(at + 1)?]);
     let asked = question.get(HEADER_BYTES..at + 4)?;
     let found = names.get_mut(&labels.join("."));
+    if found.as_ref().is_some_and(|name| name.is_silent) {
+        return None;
+    }
     let is_known = found.is_some();
     let addresses: Vec<IpAddr> = found.map_or_else(Vec::new, |name| {
         let number = name.asked.entry(kind).or_default();
