@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Api, TestServer, lamps, read_state};
+use crate::harness::{Api, TestServer, deploy, lamps, read_state, upload_text};
 
 /// A server on which an update waits after it has brought the first deployment to the later plugin.
 fn in_its_midst() -> (TestServer, Value) {
@@ -137,4 +137,71 @@ fn what_a_snapshot_caught_in_the_midst_of_an_update_comes_back_as_one_that_faile
     first.release();
     assert_eq!(ended(&api, &update)["status"], "terminated");
     assert_eq!(lamp(&api, "lamp-1"), (json!("2.0.0"), json!("lamp")));
+}
+
+#[test]
+fn a_copy_that_only_deployments_of_another_tenant_have_come_to_stays_for_them() {
+    let server = TestServer::builder().holding("update_plugin:updated").start();
+    let api = server.api();
+    lamps(&api, "lamp", 0);
+    let global = json!({ "visibility": "global" });
+    for plugin in api.get("plugins").items() {
+        let id = plugin["id"].as_str().unwrap();
+        api.patch(&format!("plugins/{id}/set-visibility"), &global).expect(200);
+    }
+    api.patch("blueprints/lamp/set-visibility", &global).expect(200);
+    api.post("tenants/north", &json!({})).expect(201);
+    let north = api.clone().tenant("north");
+    deploy(&north, "lamp", "northern");
+    deploy(&api, "lamp", "here");
+    let update = initiate(&api, &json!({ "all_to_latest": true, "all_tenants": true }));
+    server.wait_until_held("update_plugin:updated");
+    let path = format!("executions/{}", update["execution_id"].as_str().unwrap());
+    api.post(&path, &json!({ "action": "cancel" })).expect(200);
+    server.release();
+    assert_eq!(ended(&api, &update)["status"], "cancelled");
+    let copy = update["temp_blueprint_id"].clone();
+    assert_eq!(lamp(&north, "northern"), (json!("2.0.0"), copy.clone()));
+    assert_eq!(lamp(&api, "here"), (json!("1.0.0"), json!("lamp")));
+    let shown = api.get(&format!("blueprints/{}", copy.as_str().unwrap())).expect(200);
+    assert_eq!((&shown["is_hidden"], &shown["visibility"]), (&json!(false), &json!("global")));
+}
+
+#[test]
+fn a_deployment_that_comes_to_the_blueprint_in_the_midst_of_an_update_is_updated_with_it() {
+    let server = TestServer::builder().holding("update_plugin:updated").start();
+    let api = server.api();
+    lamps(&api, "lamp", 0);
+    let other = "tosca_definitions_version: cloudify_dsl_1_4\n\
+        imports: [cloudify/types/types.yaml, 'plugin:lamp?version=1.0.0']\n\
+        node_templates:\n  lamp: { type: lamp.nodes.Lamp }\n";
+    upload_text(&api, "other", other);
+    // Older than the one that the update begins with, so that it has been passed by.
+    deploy(&api, "other", "early");
+    deploy(&api, "lamp", "late");
+    let update = initiate(&api, &json!({ "all_to_latest": true }));
+    server.wait_until_held("update_plugin:updated");
+    let body = json!({ "blueprint_id": "lamp", "skip_install": true, "skip_uninstall": true });
+    let moved = api.post("deployment-updates/early/update/initiate", &body).expect(200);
+    assert_eq!(api.wait_for_end(&json!({ "id": moved["execution_id"] }))["status"], "terminated");
+    assert_eq!(lamp(&api, "early"), (json!("1.0.0"), json!("lamp")));
+    server.release();
+    assert_eq!(ended(&api, &update)["status"], "terminated");
+    for deployment in ["early", "late"] {
+        assert_eq!(lamp(&api, deployment), (json!("2.0.0"), json!("lamp")), "{deployment}");
+    }
+}
+
+#[test]
+fn a_cancel_comes_too_late_once_all_have_come_that_far() {
+    let server = TestServer::builder().holding("update_plugin:finalizing").start();
+    let api = server.api();
+    lamps(&api, "lamp", 1);
+    let update = initiate(&api, &json!({ "all_to_latest": true }));
+    server.wait_until_held("update_plugin:finalizing");
+    let path = format!("executions/{}", update["execution_id"].as_str().unwrap());
+    api.post(&path, &json!({ "action": "cancel" })).expect_error(400, "illegal_action_error");
+    server.release();
+    assert_eq!(ended(&api, &update)["status"], "terminated");
+    assert_eq!(lamp(&api, "lamp-0"), (json!("2.0.0"), json!("lamp")));
 }

@@ -222,3 +222,58 @@ fn an_update_that_nothing_carries_on_is_settled() {
     assert_eq!(fixture.update_is(&update)["state"], "failed");
     assert_eq!(fixture.update_is(&update)["temp_blueprint_id"], Value::Null);
 }
+
+#[test]
+fn a_deployment_on_which_something_runs_is_updated_when_that_has_ended() {
+    let fixture = Fixture::with_lamps();
+    fixture.plugin("2.0.0");
+    let running = Execution {
+        deployment_id: Some(crate::model::EntityId::trusted("west")),
+        ..Execution::new(&ann(), Workflow::Deployment("heal".to_owned()), Map::new())
+    };
+    let id = running.id;
+    let database = fixture.manager.current().database.clone();
+    let begin = move |tx: &Transaction<'_>| {
+        table::insert(tx, &running)?;
+        table::set_status(tx, id, ExecutionStatus::Started, &StatusChange::default())
+    };
+    assert!(database.write_blocking(begin).unwrap());
+    let update = fixture.update(to_latest()).unwrap();
+    let plan = execution_of(&update);
+    let (manager, row) = {
+        let find = move |connection: &Connection| table::find(connection, plan);
+        (fixture.manager.clone(), database.read_blocking(find).unwrap().unwrap())
+    };
+    let started = move |tx: &Transaction<'_>| {
+        table::set_status(tx, plan, ExecutionStatus::Started, &StatusChange::default())
+    };
+    assert!(database.write_blocking(started).unwrap());
+    let job = Job::detached(row, database.clone());
+    let work = std::thread::spawn(move || run_update_plugin(&manager, &job));
+    let count = || {
+        let sql = "SELECT count(*) FROM deployment_updates";
+        database
+            .read_blocking(|tx| Ok::<_, DatabaseError>(tx.query_row(sql, [], |row| row.get::<_, i64>(0))?))
+            .unwrap()
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while count() == 0 {
+        assert!(std::time::Instant::now() < deadline, "the first deployment is not updated");
+        std::thread::yield_now();
+    }
+    let end = move |tx: &Transaction<'_>| {
+        table::set_status(tx, id, ExecutionStatus::Terminated, &StatusChange::default())
+    };
+    assert!(database.write_blocking(end).unwrap());
+    work.join().unwrap().unwrap();
+    assert_eq!(fixture.versions(), ["east 2.0.0", "west 2.0.0"]);
+    let ended: String = database
+        .read_blocking(move |connection| {
+            let sql = "SELECT ended_at FROM executions WHERE id = ?";
+            Ok::<_, DatabaseError>(connection.query_row(sql, [id.to_string()], |row| row.get(0))?)
+        })
+        .unwrap();
+    let updates = fixture.run(fixture.manager.deployment_updates(&ann(), all())).unwrap().items;
+    let west = updates.iter().find(|update| update["deployment_id"] == "west").unwrap();
+    assert!(west["created_at"].as_str().unwrap() >= &*ended, "{west:?}, {ended}");
+}
