@@ -411,8 +411,12 @@ mod tests {
         let all = all.collect::<Vec<_>>().join("\n").replace("age1…", &recipient);
         load(&all).unwrap();
         let named: serde_json::Value = Figment::from(Toml::string(&all)).extract().unwrap();
+        let readme = std::fs::read_to_string(file.with_file_name("../README.md")).unwrap();
         for pointer in pointers("", &serde_json::to_value(&expected).unwrap()) {
             assert!(named.pointer(&pointer).is_some(), "`{pointer}` is missing in the example settings");
+            let setting = format!("`{}`", pointer[1..].replace('/', "."));
+            let is_told = readme.lines().any(|line| line.starts_with("| `") && line.contains(&setting));
+            assert!(is_told, "{setting} is missing in the table of the README");
         }
     }
 
