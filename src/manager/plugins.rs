@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::database::{Collection, Column, ColumnKind, ListQuery, Page};
 use crate::files::OpenFile;
@@ -53,12 +54,25 @@ const PLUGIN: Kind = Kind { collection: &PLUGINS, key: "id" };
 /// A plugin that a caller brings; its archive is stored already.
 #[derive(Debug)]
 pub struct NewPlugin {
+    /// Its id, where it comes from another manager.
+    pub id: Option<String>,
+    /// Whose it is, where that is not the caller.
+    pub created_by: Option<UserName>,
+    /// When it was uploaded, where that is not now.
+    pub uploaded_at: Option<Timestamp>,
     /// Who may see it.
     pub visibility: Visibility,
     /// The name that people see; the package's where none is given.
     pub title: Option<String>,
     /// A wagon, or a zip that holds one.
     pub archive: StoredBlob,
+}
+
+impl NewPlugin {
+    /// One of the caller's own, with the title of its package.
+    pub fn new(visibility: Visibility, archive: StoredBlob) -> Self {
+        Self { id: None, created_by: None, uploaded_at: None, visibility, title: None, archive }
+    }
 }
 
 /// What is to be changed of a plugin; `None` leaves it.
@@ -96,16 +110,24 @@ impl Manager {
         self.one(&PLUGIN, caller, id, include).await
     }
 
-    /// Keeps a plugin under a new id, and answers it.
+    /// Keeps a plugin under a new id, or the one that it has elsewhere, and answers it.
     ///
     /// # Errors
-    /// [`ManagerError::BadParameters`] for an archive without a `package.json`; [`ManagerError::Conflict`] where the same
-    /// version of the package for the same system is kept already.
+    /// [`ManagerError::BadParameters`] for an archive without a `package.json`; an id that is no UUID;
+    /// [`ManagerError::Conflict`] where the same version of the package for the same system is kept already, or a plugin of
+    /// that id.
     pub async fn create_plugin(
         &self,
         caller: &Caller,
         new: NewPlugin,
     ) -> Result<Map<String, Value>, ManagerError> {
+        let id = match &new.id {
+            Some(id) => Uuid::parse_str(id).map_err(|_| {
+                ManagerError::BadParameters(format!("the id of a plugin is a UUID, and not `{id}`"))
+            })?,
+            None => Uuid::new_v4(),
+        }
+        .to_string();
         let archive = self.blobs().read(new.archive.pin.blob())?;
         let wagon = tokio::task::spawn_blocking(move || read_plugin(archive))
             .await
@@ -137,7 +159,9 @@ impl Manager {
                     wagon.package_version.as_deref().unwrap_or("None"),
                 )));
             }
-            let id = uuid::Uuid::new_v4().to_string();
+            if tx.query_row("SELECT EXISTS (SELECT 1 FROM plugins WHERE id = ?)", [&id], |row| row.get(0))? {
+                return Err(ManagerError::Conflict(format!("plugin with id `{id}` already exists")));
+            }
             let list = |names: &[String]| Value::from(names.to_vec()).to_string();
             tx.execute(
                 "INSERT INTO plugins (tenant_name, id, visibility, created_by, uploaded_at, archive_name, package_name,
@@ -148,8 +172,8 @@ impl Manager {
                     caller.tenant.as_str(),
                     id,
                     new.visibility.as_str(),
-                    caller.user.as_str(),
-                    Timestamp::now().to_string(),
+                    new.created_by.as_ref().unwrap_or(&caller.user).as_str(),
+                    new.uploaded_at.unwrap_or_else(Timestamp::now).to_string(),
                     wagon.archive_name,
                     wagon.package_name,
                     wagon.package_version,

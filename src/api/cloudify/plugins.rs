@@ -8,6 +8,7 @@ use crate::manager::{NewPlugin, PluginChange};
 
 use super::blueprints::{owner, visibility, wider};
 use super::permissions::{PLUGIN_DELETE, PLUGIN_DOWNLOAD, PLUGIN_GET, PLUGIN_LIST, PLUGIN_UPLOAD};
+use super::provenance::{only_admin, provenance_at};
 use super::transfer;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -57,13 +58,16 @@ async fn upload(
     let upload =
         transfer::receive(&request, payload, &listing, &service.fetch, service.manager.blobs(), &names)
             .await?;
-    let new = NewPlugin {
-        visibility: visibility(&auth, &upload.parameters)?,
-        title: upload.parameters.optional_text("title")?.map(str::to_owned),
-        archive: upload
-            .archive
-            .ok_or_else(|| ApiError::bad_parameters("Missing plugin archive in request body"))?,
-    };
+    let (created_by, uploaded_at) = provenance_at(&auth, &upload.parameters, "uploaded_at")?;
+    let id = upload.parameters.optional_text("id")?.filter(|id| !id.is_empty()).map(str::to_owned);
+    if id.is_some() {
+        only_admin(&auth, "set_plugin_id")?;
+    }
+    let visibility = visibility(&auth, &upload.parameters)?;
+    let title = upload.parameters.optional_text("title")?.map(str::to_owned);
+    let archive =
+        upload.archive.ok_or_else(|| ApiError::bad_parameters("Missing plugin archive in request body"))?;
+    let new = NewPlugin { id, created_by, uploaded_at, title, ..NewPlugin::new(visibility, archive) };
     Ok(HttpResponse::Created().json(service.manager.create_plugin(caller, new).await?))
 }
 

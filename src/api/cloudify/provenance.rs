@@ -13,6 +13,18 @@ pub(super) fn provenance(
     auth: &Auth,
     body: &JsonBody,
 ) -> Result<(Option<UserName>, Option<Timestamp>), ApiError> {
+    provenance_at(auth, body, "created_at")
+}
+
+/// As [`provenance`], where the time has another name.
+///
+/// # Errors
+/// As that has.
+pub(super) fn provenance_at(
+    auth: &Auth,
+    body: &JsonBody,
+    time: &str,
+) -> Result<(Option<UserName>, Option<Timestamp>), ApiError> {
     let created_by = match body.optional_text("created_by")? {
         None => None,
         Some(name) => {
@@ -20,7 +32,7 @@ pub(super) fn provenance(
             Some(UserName::parse(name).map_err(|error| ApiError::bad_parameters(error.to_string()))?)
         }
     };
-    let created_at = moment(body, "created_at")?;
+    let created_at = moment(body, time)?;
     if created_at.is_some() {
         only_admin(auth, "set_timestamp")?;
     }

@@ -101,7 +101,7 @@ fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-fn wagon() -> Vec<u8> {
+fn wagon_json() -> Vec<u8> {
     let package = json!({
         "archive_name": "beacon-1.2.0-py311-none-any.wgn",
         "package_name": "beacon",
@@ -110,12 +110,16 @@ fn wagon() -> Vec<u8> {
         "supported_python_versions": ["py311"],
         "wheels": ["beacon-1.2.0-py3-none-any.whl"],
     });
-    zip_of(&[("beacon/package.json", package.to_string().as_bytes())])
+    package.to_string().into_bytes()
+}
+
+fn wagon() -> Vec<u8> {
+    zip_of(&[("beacon/package.json", &wagon_json())])
 }
 
 fn add_plugin(fixture: &Fixture, bytes: &[u8]) -> Result<Map<String, Value>, ManagerError> {
     let archive = fixture.manager.blobs().put(&mut &*bytes).unwrap();
-    let new = NewPlugin { visibility: Visibility::Tenant, title: None, archive };
+    let new = NewPlugin::new(Visibility::Tenant, archive);
     fixture.run(fixture.manager.create_plugin(&ann(), new))
 }
 
@@ -133,6 +137,24 @@ fn a_plugin_is_read_from_a_zip_or_a_wagon_and_kept_once() {
     };
     assert_eq!(content(true), full);
     assert_eq!(content(false), wagon());
+}
+
+#[test]
+fn a_plugin_keeps_the_id_that_it_has_elsewhere_where_nobody_has_it() {
+    let fixture = Fixture::new();
+    let bring = |id: &str, version: &str| {
+        let package = String::from_utf8(wagon_json()).unwrap().replace("1.2.0", version);
+        let bytes = zip_of(&[("beacon/package.json", package.as_bytes())]);
+        let archive = fixture.manager.blobs().put(&mut &*bytes).unwrap();
+        let new = NewPlugin { id: Some(id.to_owned()), ..NewPlugin::new(Visibility::Tenant, archive) };
+        fixture.run(fixture.manager.create_plugin(&ann(), new))
+    };
+    let afar = "1e5438ba-b57e-474d-80f6-ef58b072c3a0";
+    assert_eq!(bring(afar, "1.2.0").unwrap()["id"], afar);
+    let taken = bring(afar, "1.3.0").unwrap_err();
+    assert!(matches!(&taken, ManagerError::Conflict(message) if message.contains(afar)), "{taken}");
+    assert!(matches!(bring("../afar", "1.3.0"), Err(ManagerError::BadParameters(_))));
+    bring("2e5438ba-b57e-474d-80f6-ef58b072c3a0", "1.3.0").unwrap();
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Fixture {
             ("plugin.yaml".to_owned(), description(version).into_bytes()),
         ]);
         let archive = self.manager.blobs().put(&mut &*archive).unwrap();
-        let new = NewPlugin { visibility: Visibility::Tenant, title: None, archive };
+        let new = NewPlugin::new(Visibility::Tenant, archive);
         self.run(self.manager.create_plugin(&ann(), new)).unwrap();
     }
 

@@ -43,16 +43,27 @@ fn list() -> Operation {
         .answers_page("Plugin", plugin())
 }
 
+/// What a sys_admin may say of a plugin that comes from another manager.
+const FROM_ELSEWHERE: [(&str, &str); 3] = [
+    ("id", "The id that it has on another manager, a UUID; for sys_admins."),
+    ("uploaded_at", "When it was uploaded there; for sys_admins."),
+    ("created_by", "Whose it is; for sys_admins."),
+];
+
 fn upload() -> Operation {
     let mut parameters = vec![text("title", "The name that people see; the package's where none is given.")];
+    parameters.extend(FROM_ELSEWHERE.map(|(name, what)| text(name, what)));
     parameters.extend(visibility_fields());
     let call = call(Post, "/plugins", "Upload a plugin.")
         .about(
             "The body is a wagon, or a zip that holds one beside its descriptions; or `plugin_archive` in a form. The \
-             service gives it an id.",
+             service gives it an id, unless a sys_admin brings it with its own.",
         )
         .needs(PLUGIN_UPLOAD)
         .query("title", json!({ "type": "string" }), "The name that people see, where the body is no form.")
+        .query("id", json!({ "type": "string" }), FROM_ELSEWHERE[0].1)
+        .query("uploaded_at", json!({ "type": "string" }), FROM_ELSEWHERE[1].1)
+        .query("created_by", json!({ "type": "string" }), FROM_ELSEWHERE[2].1)
         .query(
             "visibility",
             json!({ "enum": ["private", "tenant", "global"] }),
@@ -62,12 +73,12 @@ fn upload() -> Operation {
         .takes_file("The wagon, or a zip that holds one.", Some(Form { file: "plugin_archive", parameters }))
         .fails(
             ErrorCode::BadParameters,
-            "There is no archive, or it holds no `package.json`.",
+            "There is no archive, it holds no `package.json`, or the id is no UUID.",
             "Missing plugin archive in request body",
         )
         .fails(
             ErrorCode::Conflict,
-            "This version of the package for this system is kept already.",
+            "This version of the package for this system is kept already, or a plugin of that id.",
             "a plugin archive by the name of lamp_plugin-1.2.0-py311-none-linux_x86_64.wgn already exists for package \
              with name lamp-plugin and version 1.2.0",
         );
