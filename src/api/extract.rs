@@ -251,13 +251,18 @@ pub fn page_size(asked: u64, total: u64) -> u64 {
 
 /// A page in Cloudify's form.
 pub fn page_json(page: Page) -> Value {
-    json!({
-        "items": page.items,
-        "metadata": {
-            "pagination": { "total": page.total, "size": page_size(page.size, page.total), "offset": page.offset },
-            "filtered": page.filtered,
-        },
-    })
+    let pagination =
+        json!({ "total": page.total, "size": page_size(page.size, page.total), "offset": page.offset });
+    let items = page.items.into_iter().map(Value::Object).collect();
+    list_json(items, json!({ "pagination": pagination, "filtered": page.filtered }))
+}
+
+/// A list in Cloudify's form. The items are moved into it, where `json!` would copy each of them.
+pub fn list_json(items: Vec<Value>, metadata: Value) -> Value {
+    let mut answer = Map::new();
+    answer.insert("items".to_owned(), Value::Array(items));
+    answer.insert("metadata".to_owned(), metadata);
+    Value::Object(answer)
 }
 
 #[cfg(test)]

@@ -18,4 +18,4 @@ mod unread;
 
 pub use auth::Auth;
 pub use error::{ApiError, ErrorCode};
-pub use extract::{JsonBody, Listing, page_json, page_size};
+pub use extract::{JsonBody, Listing, list_json, page_json, page_size};

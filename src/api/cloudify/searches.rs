@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-use crate::api::{ApiError, Auth, JsonBody, Listing, page_json};
+use crate::api::{ApiError, Auth, JsonBody, Listing, list_json, page_json};
 use crate::app::Service;
 use crate::database::{Filter, ListQuery};
 use crate::manager::filters::{Choice, Filtered};
@@ -90,7 +90,7 @@ async fn search_capabilities(
     let constraints = body.object("constraints")?.cloned().unwrap_or_default();
     let (deployment, search) = (listing.get("deployment_id"), listing.get("_search"));
     let found = service.manager.search_capabilities(caller, deployment, &constraints, search).await?;
-    Ok(HttpResponse::Ok().json(whole(&found)))
+    Ok(HttpResponse::Ok().json(whole(found)))
 }
 
 /// Search the scaling groups of a deployment or a blueprint.
@@ -105,7 +105,7 @@ async fn search_scaling_groups(
     let of = (listing.get("deployment_id"), listing.get("blueprint_id"));
     let search = listing.get("_search");
     let found = service.manager.search_scaling_groups(caller, of, &constraints, search).await?;
-    Ok(HttpResponse::Ok().json(whole(&found)))
+    Ok(HttpResponse::Ok().json(whole(found)))
 }
 
 /// Search node instances.
@@ -142,7 +142,7 @@ async fn search_workflows(
     let caller = auth.allow(DEPLOYMENT_LIST)?;
     let choice = chosen(&listing, &body)?;
     let workflows = service.manager.workflows(caller, choice, listing.query(&[])?).await?;
-    Ok(HttpResponse::Ok().json(whole(&workflows)))
+    Ok(HttpResponse::Ok().json(whole(workflows)))
 }
 
 /// List the workflows of deployments, each once.
@@ -153,7 +153,7 @@ async fn list_workflows(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth.allow(DEPLOYMENT_LIST)?;
     let workflows = service.manager.workflows(caller, choice(&listing), listing.query(&[])?).await?;
-    Ok(HttpResponse::Ok().json(whole(&workflows)))
+    Ok(HttpResponse::Ok().json(whole(workflows)))
 }
 
 /// One page of the entities that were chosen.
@@ -194,10 +194,8 @@ fn chosen(listing: &Listing, body: &JsonBody) -> Result<Choice, ApiError> {
 }
 
 /// A list that always comes whole.
-fn whole(items: &[serde_json::Value]) -> serde_json::Value {
+fn whole(items: Vec<serde_json::Value>) -> serde_json::Value {
     let total = items.len();
-    json!({
-        "items": items,
-        "metadata": { "pagination": { "total": total, "size": total, "offset": 0 }, "filtered": null },
-    })
+    let pagination = json!({ "total": total, "size": total, "offset": 0 });
+    list_json(items, json!({ "pagination": pagination, "filtered": null }))
 }
