@@ -76,7 +76,7 @@ async fn create(
     Ok(HttpResponse::Created().json(deployment))
 }
 
-/// Change a deployment's name, labels or owner, or describe one that has no description.
+/// Change a deployment's name, labels or owner, or describe it.
 async fn change(
     auth: Auth,
     service: web::Data<Service>,
