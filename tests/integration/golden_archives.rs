@@ -39,7 +39,7 @@ struct Golden {
     flow: String,
     /// The number of the space that holds [`CHART`].
     space: i64,
-    /// `lifeboat inspect`, without the list of entries, which `lifeboat verify` reads.
+    /// `lifeboat inspect`, without the file's path, and without the list of entries, which `lifeboat verify` reads.
     inspected: Value,
     accounts: Accounts,
     state: State,
@@ -58,9 +58,11 @@ fn key() -> PathBuf {
     folder().join("key-for-tests-only.txt")
 }
 
-/// What `lifeboat inspect` says of a file.
+/// What `lifeboat inspect` says of a file, wherever it lies.
 fn inspect(server: &TestServer, archive: &Path) -> Value {
-    let mut inspected = document(server, &["inspect", archive.to_str().unwrap()])[0].take();
+    let path = archive.to_str().unwrap();
+    let mut inspected = document(server, &["inspect", path])[0].take();
+    assert_eq!(inspected["file"].take(), path);
     assert!(inspected["entry_list"].take().as_array().is_some_and(|entries| entries.len() > 20));
     inspected
 }
