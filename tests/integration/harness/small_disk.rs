@@ -6,9 +6,13 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// The file that takes the rest of the space.
 const FILLER: &str = "filler";
+/// How often it is looked in vain whether space has come back, and how long lies between two looks.
+const LOOKS: u32 = 15;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// A mounted disk. Dropping it unmounts it; whatever is on it is gone.
 pub struct SmallDisk(PathBuf);
@@ -28,17 +32,14 @@ impl SmallDisk {
         Self(path.to_owned())
     }
 
-    /// Takes all the space that is left, but for this much.
+    /// Takes all the space that is left, but for this much. What somebody has removed may be given back a moment later:
+    /// that is taken too, until nothing has come for a while.
     pub fn fill(&self, spare_bytes: u64) {
         let mut filler = File::options().create(true).append(true).open(self.0.join(FILLER)).unwrap();
-        for block in [vec![0; 64 << 10], vec![0; 4 << 10], vec![0; 1]] {
-            loop {
-                match filler.write_all(&block) {
-                    Ok(()) => {}
-                    Err(error) if error.kind() == ErrorKind::StorageFull => break,
-                    Err(error) => panic!("the disk can't be filled: {error}"),
-                }
-            }
+        let mut looks_in_vain = 0;
+        while looks_in_vain < LOOKS {
+            looks_in_vain = if take_all(&mut filler) { 0 } else { looks_in_vain + 1 };
+            std::thread::sleep(BETWEEN_LOOKS);
         }
         let length = filler.metadata().unwrap().len();
         filler.set_len(length.saturating_sub(spare_bytes)).unwrap();
@@ -48,6 +49,21 @@ impl SmallDisk {
     pub fn free(&self) {
         fs::remove_file(self.0.join(FILLER)).unwrap();
     }
+}
+
+/// Answers whether there was any space.
+fn take_all(filler: &mut File) -> bool {
+    let before = filler.metadata().unwrap().len();
+    for block in [vec![0; 64 << 10], vec![0; 4 << 10], vec![0; 1]] {
+        loop {
+            match filler.write_all(&block) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                Err(error) => panic!("the disk can't be filled: {error}"),
+            }
+        }
+    }
+    filler.metadata().unwrap().len() > before
 }
 
 impl Drop for SmallDisk {
