@@ -94,7 +94,7 @@ type Answer<'a, T> = Box<dyn FnOnce() -> Result<T, ListError> + 'a>;
 /// The keys of the first rows of a branch, and how many there are.
 type First = (Vec<Key>, u64);
 
-/// Calls for answers that were all asked for: of parts that other threads read last, as they come meanwhile.
+/// Calls for answers that were all asked for. Those of other threads stand last: they come while the first ones are found.
 fn answered<T>(answers: Vec<Answer<'_, T>>) -> Result<Vec<T>, ListError> {
     answers.into_iter().map(|answer| answer()).collect()
 }
